@@ -1,0 +1,77 @@
+/**
+ * What an alert handler kind is, once: options, TICKscript property, sending.
+ *
+ * A kind is one file in `handlers/` that calls `defineHandler`, plus a line in `handlers/registry.ts`. Topic
+ * handlers (API, files) and inline handlers (TICKscript) end in the same options object and the same `open`.
+ */
+
+import type { TSchema } from "@sinclair/typebox";
+import type { Clock } from "#lib/clock.ts";
+import type { Log } from "#lib/log.ts";
+import type { PropertyCall, PropertySpec } from "#tick/environment.ts";
+import type { AlertEvent, EventState } from "./event.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** A topic handler as users define it. `options` is kept as given (unknown keys are refused at creation). */
+export interface HandlerSpec {
+  readonly id: string;
+  readonly topic: string;
+  readonly kind: string;
+  readonly match: string;
+  readonly options: Readonly<Record<string, unknown>> | null;
+}
+
+/** An event with what its topic knew about the ID before. */
+export interface Delivery {
+  readonly event: AlertEvent;
+  readonly previous: EventState | undefined;
+}
+
+/** An opened handler. One per spec; lives until the spec is changed or removed. */
+export interface Handler {
+  /**
+   * Tells the world. Never throws; an unexpected throw counts as `retry`. Obeys the signal (time limit, cancel,
+   * shutdown). May run concurrently for different event IDs.
+   */
+  send(delivery: Delivery, signal: AbortSignal): Promise<Outcome>;
+  close?(): void | Promise<void>;
+}
+
+/** What handlers may use. Filled in `daemon/wire.ts`. */
+export interface HandlerServices {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** This member's names, for templates and bodies. */
+  readonly server: {
+    readonly hostname: string;
+    readonly clusterId: string;
+    readonly serverId: string;
+  };
+  /** The resolved configuration section of a handler kind, or `undefined`. */
+  section(name: string): unknown;
+  /** Raises an event in another topic (publish, aggregate). */
+  publish(event: AlertEvent): void;
+}
+
+export interface HandlerKind<Options = unknown> {
+  /** As in handler files: `post`, `slack`, `pagerduty2`. */
+  readonly kind: string;
+  readonly doc: string;
+  /** Closed object schema of the options; keys as users write them. */
+  readonly options: TSchema;
+  /** Sends outside the process? `publish` and `aggregate` do not, and run on every owner. */
+  readonly external: boolean;
+  /** The TICKscript property (`.post('url')…`) and how its call becomes options; absent when there is none. */
+  readonly tick?: {
+    readonly property: PropertySpec;
+    optionsOf(call: PropertyCall): Readonly<Record<string, unknown>>;
+  };
+  /** Checks beyond the schema; returns an error text or undefined. */
+  check?(options: Options): string | undefined;
+  open(options: Options, services: HandlerServices): Handler;
+}
+
+/** Declares a handler kind. The cast is the one spot where a registry forgets the options' type. */
+export function defineHandler<Options>(kind: HandlerKind<Options>): HandlerKind {
+  return kind as HandlerKind;
+}

@@ -1,0 +1,98 @@
+/**
+ * What the alert core needs from outside, and what it offers inwards.
+ *
+ * An event's way: an alert node publishes → `Ownership` decides which members own the topic and sends them the
+ * event → on each owner `EventReceiver.accept` stores the topic state and names the handlers that want the
+ * event → `Ownership` decides which owner sends each (event, handler), when, and that it happens once → that
+ * owner's `EventReceiver.send` starts the handler → the outcome goes back and is recorded on all owners.
+ * A stand-alone daemon is a cluster of one: the same path, every topic owned by itself.
+ */
+
+import type { HandlerSpec } from "./handler.ts";
+import type { Level } from "./level.ts";
+import type { Outcome } from "./outcome.ts";
+import type { AlertEvent, EventState } from "./event.ts";
+
+/** Decides who notifies. Implemented by cluster/ownership (which runs with one member too). */
+export interface Ownership {
+  /**
+   * Takes an event raised on this member and returns at once. `local` topics (a task's anonymous topic, replays)
+   * never leave this member.
+   */
+  publish(event: AlertEvent, scope: "cluster" | "local"): void;
+  /** The send started as `ticket` has ended for good (retries included). */
+  sendFinished(ticket: number, outcome: Outcome): void;
+  /**
+   * Resolves when every event published so far is safe: written to disk here, or held by another live owner.
+   * `/write` waits for it, so an acknowledged point's alert survives kill -9.
+   */
+  settled(): Promise<void>;
+  /** Forgets everything about a topic that was deleted. */
+  forgetTopic(topic: string): void;
+}
+
+/** Offered by the alert core to `Ownership`. Synchronous; never throws. */
+export interface EventReceiver {
+  /**
+   * First copy of an event on this owner. Updates the topic's state, counts it, and returns the IDs of the
+   * handlers that want it (after match, inhibition and silences), in a stable order.
+   */
+  accept(event: AlertEvent): readonly string[];
+  /** This member is to tell the handler now. Ends in exactly one `Ownership.sendFinished(ticket, …)`. */
+  send(ticket: number, event: AlertEvent, handlerId: string): void;
+  /** The send is no longer wanted (another owner did it); stop retrying. `sendFinished` is then not awaited. */
+  cancel(ticket: number): void;
+}
+
+/** Where topic states live across restarts. Writes are durable when the promise resolves; reads are immediate. */
+export interface TopicStore {
+  load(): Iterable<{ readonly topic: string; readonly state: EventState }>;
+  put(topic: string, state: EventState): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
+}
+
+/** A topic as the API shows it. */
+export interface TopicInfo {
+  readonly id: string;
+  /** Highest level among the topic's events. */
+  readonly level: Level;
+  /** Deduplicated events since start. */
+  readonly collected: number;
+}
+
+/** Reads and deletes topics; implemented by the alert core, wrapped by the cluster when states live elsewhere. */
+export interface Topics {
+  /** Sorted by ID. `pattern` is a glob; an invalid one throws `Error("syntax error in pattern")`. */
+  list(pattern: string, minLevel: Level): readonly TopicInfo[];
+  get(topic: string): TopicInfo | undefined;
+  events(topic: string, minLevel: Level): readonly EventState[] | undefined;
+  event(topic: string, id: string): EventState | undefined;
+  delete(topic: string): Promise<void>;
+}
+
+/** Attached topic handlers; offered by the alert core to handler replication. */
+export interface HandlerTable {
+  /** The inner error text (`unsupported action kind "x"`, `failed to decode options …`), or undefined when good. */
+  check(spec: HandlerSpec): string | undefined;
+  /** Attaches, or replaces the one with the same topic and ID (the old one drains and closes). */
+  set(spec: HandlerSpec): void;
+  remove(topic: string, id: string): void;
+}
+
+/** Why a handler edit was refused; `error` is the inner text without the route's prefix. */
+export type HandlerEdit =
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly error: string };
+
+/** Topic handler definitions, replicated to all members; implemented by cluster/replicate for the API. */
+export interface HandlerDefinitions {
+  /** Sorted by ID. */
+  list(topic: string): readonly HandlerSpec[];
+  topics(): readonly string[];
+  get(topic: string, id: string): HandlerSpec | undefined;
+  /** `force` skips the owners' liveness gate. Resolves when all live owners have it on disk. */
+  create(spec: HandlerSpec, force: boolean): Promise<HandlerEdit>;
+  /** Replaces `id`; `spec.id` may differ (rename). */
+  replace(topic: string, id: string, spec: HandlerSpec, force: boolean): Promise<HandlerEdit>;
+  delete(topic: string, id: string, force: boolean): Promise<HandlerEdit>;
+}

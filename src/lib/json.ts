@@ -1,0 +1,120 @@
+/**
+ * JSON as Kapacitor's clients expect it on the wire.
+ *
+ * Differences from `JSON.stringify`: `<`, `>`, `&`, U+2028 and U+2029 are escaped, bigints are written as
+ * exact integers, NaN and infinities are an error instead of `null`, and `undefined` members are
+ * left out. Object keys keep their insertion order; `sorted` is for maps.
+ */
+
+export class JsonValueError extends Error {
+  override name = "JsonValueError";
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "<": "\\u003c",
+  ">": "\\u003e",
+  "&": "\\u0026",
+  "\u2028": "\\u2028",
+  "\u2029": "\\u2029",
+};
+
+/** One string literal with the escapes above. */
+export function encodeJsonString(text: string): string {
+  const plain = JSON.stringify(text);
+  return /[<>&\u2028\u2029]/.test(plain)
+    ? plain.replace(/[<>&\u2028\u2029]/g, (c) => ESCAPES[c] ?? c)
+    : plain;
+}
+
+/** Encodes compactly, or with `indent` spaces. Throws `JsonValueError` for NaN and ±Inf. */
+export function encodeJson(value: unknown, indent = 0): string {
+  return encode(value, indent === 0 ? "" : " ".repeat(indent), indent === 0 ? "" : "\n");
+}
+
+function encode(value: unknown, step: string, line: string): string {
+  switch (typeof value) {
+    case "string":
+      return encodeJsonString(value);
+    case "number":
+      return encodeNumber(value);
+    case "bigint":
+    case "boolean":
+      return String(value);
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? list(value, step, line) : record(value, step, line);
+    default:
+      return "null";
+  }
+}
+
+function encodeNumber(value: number): string {
+  if (!Number.isFinite(value)) {
+    const name = Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+    throw new JsonValueError(`json: unsupported value: ${name}`);
+  }
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+function list(items: readonly unknown[], step: string, line: string): string {
+  if (items.length === 0) return "[]";
+  const inner = line === "" ? "" : line + step;
+  return `[${inner}${items.map((item) => encode(item, step, inner)).join(`,${inner}`)}${line}]`;
+}
+
+function record(value: object, step: string, line: string): string {
+  const toJson = (value as { toJSON?: unknown }).toJSON;
+  if (typeof toJson === "function") return encode(toJson.call(value), step, line);
+  const inner = line === "" ? "" : line + step;
+  const colon = line === "" ? ":" : ": ";
+  const parts: string[] = [];
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue;
+    parts.push(`${encodeJsonString(key)}${colon}${encode(member, step, inner)}`);
+  }
+  return parts.length === 0 ? "{}" : `{${inner}${parts.join(`,${inner}`)}${line}}`;
+}
+
+/** A copy with keys in ascending byte order, as Go prints maps. Not recursive. */
+export function sorted<T>(map: Readonly<Record<string, T>>): Record<string, T> {
+  const out: Record<string, T> = {};
+  for (const key of Object.keys(map).sort(compareBytes)) out[key] = map[key] as T;
+  return out;
+}
+
+/** Orders strings by their UTF-8 bytes, which differs from `<` for characters beyond U+FFFF. */
+export function compareBytes(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    const xs = x >= 0xd800 && x <= 0xdfff;
+    const ys = y >= 0xd800 && y <= 0xdfff;
+    return xs === ys ? x - y : xs ? 1 : -1;
+  }
+  return a.length - b.length;
+}
+
+export type ParsedJson =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: string };
+
+/** `JSON.parse` as a result; integers beyond 2^53 stay exact as bigint. */
+export function parseJson(text: string): ParsedJson {
+  try {
+    return { ok: true, value: /\d{16}/.test(text) ? parseExact(text) : JSON.parse(text) };
+  } catch (error) {
+    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function parseExact(text: string): unknown {
+  const reviver = (_key: string, value: unknown, context?: { source?: string }): unknown => {
+    const source = context?.source;
+    if (typeof value !== "number" || Number.isSafeInteger(value) || source === undefined)
+      return value;
+    return /^-?\d+$/.test(source) ? BigInt(source) : value;
+  };
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}

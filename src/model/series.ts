@@ -1,0 +1,80 @@
+/**
+ * A series: database, retention policy, measurement and tag set, interned and shared by its points.
+ *
+ * Parsed tags are kept once per series instead of once per point. `slots` lets a node remember what it
+ * computed from the tags alone (its group, the answer of a tag-only filter) without a map look-up per
+ * point: a node takes a slot number with `takeSlot` when it starts and gives it back when it stops. A slot
+ * may hold a leftover of an earlier owner, so what is stored must name its owner and be checked.
+ */
+
+export class Series {
+  readonly db: string;
+  readonly rp: string;
+  readonly name: string;
+  /** Tag keys in ascending byte order, without empty values. */
+  readonly tagKeys: readonly string[];
+  readonly tagValues: readonly string[];
+  /** Per-node caches, see above. */
+  readonly slots: unknown[] = [];
+
+  constructor(
+    db: string,
+    rp: string,
+    name: string,
+    tagKeys: readonly string[],
+    tagValues: readonly string[],
+  ) {
+    this.db = db;
+    this.rp = rp;
+    this.name = name;
+    this.tagKeys = tagKeys;
+    this.tagValues = tagValues;
+  }
+
+  /** The value of a tag, or `undefined`. Linear: tag sets are small. */
+  tag(key: string): string | undefined {
+    const at = this.tagKeys.indexOf(key);
+    return at < 0 ? undefined : this.tagValues[at];
+  }
+
+  /** The tags as a plain object in key order. For templates and results, not for hot paths. */
+  tags(): Record<string, string> {
+    const out: Record<string, string> = {};
+    this.tagKeys.forEach((key, i) => {
+      out[key] = this.tagValues[i] as string;
+    });
+    return out;
+  }
+}
+
+/** A series from an unsorted tag map; empty values are dropped. Not interned. */
+export function makeSeries(
+  db: string,
+  rp: string,
+  name: string,
+  tags: Readonly<Record<string, string>>,
+): Series {
+  const keys = Object.keys(tags)
+    .filter((key) => tags[key] !== "")
+    .sort();
+  return new Series(
+    db,
+    rp,
+    name,
+    keys,
+    keys.map((key) => tags[key] as string),
+  );
+}
+
+const freeSlots: number[] = [];
+let nextSlot = 0;
+
+/** Reserves a number for `Series.slots`, unique among current holders. */
+export function takeSlot(): number {
+  return freeSlots.pop() ?? nextSlot++;
+}
+
+/** Gives a slot number back. Values stored under it may still be found by the next holder. */
+export function releaseSlot(slot: number): void {
+  freeSlots.push(slot);
+}

@@ -1,0 +1,70 @@
+/**
+ * Durable tables behind one interface.
+ *
+ * A *kind* is a table of values by key (`storage/kinds/<plural>.ts`). Writers pass lists of writes to `commit`;
+ * many commits share one disk flush (group commit). Reads are immediate and see every write already passed to
+ * `commit`, durable or not.
+ */
+
+/** A stored kind: its name is the table's, its codec turns values into text and back. */
+export interface Kind<T> {
+  readonly name: string;
+  encode(value: T): string;
+  /** Throws on text it does not understand. */
+  decode(text: string): T;
+}
+
+/** One change; `value` undefined deletes. All writes of one commit are applied together or not at all. */
+export interface Write {
+  readonly kind: Kind<never> | Kind<unknown>;
+  readonly key: string;
+  readonly value: unknown;
+}
+
+export interface RangeOptions {
+  readonly prefix?: string;
+  /** Exclusive lower (or, reversed, upper) bound. */
+  readonly after?: string;
+  readonly limit?: number;
+  readonly reverse?: boolean;
+}
+
+export interface Table<T> {
+  get(key: string): T | undefined;
+  has(key: string): boolean;
+  /** In ascending byte order of keys. */
+  entries(range?: RangeOptions): readonly (readonly [key: string, value: T])[];
+  count(prefix?: string): number;
+}
+
+export interface Store {
+  table<T>(kind: Kind<T>): Table<T>;
+  /** Applies the writes at once; resolves when they are on disk. Rejects with `StorageError`. */
+  commit(writes: readonly Write[]): Promise<void>;
+  /** A consistent copy of the whole store as one file's bytes. */
+  backup(): Uint8Array;
+  /** Waits for outstanding commits, then closes. */
+  close(): Promise<void>;
+}
+
+/** Disk trouble: whose write, and whether it may have happened. Retrying is useful when space or the disk returns. */
+export class StorageError extends Error {
+  override name = "StorageError";
+}
+
+export function put<T>(kind: Kind<T>, key: string, value: T): Write {
+  return { kind: kind as Kind<never>, key, value };
+}
+
+export function remove<T>(kind: Kind<T>, key: string): Write {
+  return { kind: kind as Kind<never>, key, value: undefined };
+}
+
+/** A kind whose values are JSON. `parse` checks the shape. */
+export function jsonKind<T>(name: string, parse: (input: unknown) => T): Kind<T> {
+  return {
+    name,
+    encode: (value) => JSON.stringify(value),
+    decode: (text) => parse(JSON.parse(text)),
+  };
+}
