@@ -51,7 +51,9 @@ process.exit(exitCode);
 async function demo(): Promise<number> {
   say("building the binary");
   const built = await build();
-  say(`${built.path}, ${(built.bytes / 1e6).toFixed(0)} MB: ${mustRun("kapacitor", "version").trim()}`);
+  say(
+    `${built.path}, ${(built.bytes / 1e6).toFixed(0)} MB: ${mustRun("kapacitor", "version").trim()}`,
+  );
   const influx = await maybeInflux();
   await startMembers(influx?.url);
   joinMembers();
@@ -200,7 +202,9 @@ async function busiest(): Promise<Member> {
 async function untilSubscribed(influxUrl: string): Promise<void> {
   await until("both members subscribed to InfluxDB", 20_000, async () => {
     const text = await influxQuery(influxUrl, "SHOW SUBSCRIPTIONS");
-    return members.every((member) => text.includes(`:${member.apiPort}`) && text.includes("telegraf"));
+    return members.every(
+      (member) => text.includes(`:${member.apiPort}`) && text.includes("telegraf"),
+    );
   });
   say("both members are subscribed to telegraf.autogen");
 }

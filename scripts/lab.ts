@@ -103,7 +103,10 @@ export class Member {
       throw new Error(`${this.name} exited with ${code}:\n${this.logTail()}`);
     });
     exited.catch(() => {});
-    await Promise.race([exited, until(`${this.name} answers /ping`, 15_000, () => this.#answers())]);
+    await Promise.race([
+      exited,
+      until(`${this.name} answers /ping`, 15_000, () => this.#answers()),
+    ]);
   }
 
   /** Sends a signal and waits until the process is gone (except for STOP and CONT). */
@@ -298,7 +301,8 @@ export class CpuFeed {
     if (round > 0) {
       const level = LEVELS[(round - 1) % LEVELS.length] ?? "";
       const time = new Date(atMs).toISOString().replace(".000Z", "Z");
-      for (const host of this.hosts) this.raised.set(`cpu/${host} ${time} ${level}`, performance.now());
+      for (const host of this.hosts)
+        this.raised.set(`cpu/${host} ${time} ${level}`, performance.now());
     }
     const value = VALUES[round % VALUES.length];
     return this.hosts

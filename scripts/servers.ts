@@ -12,7 +12,9 @@ export function installServers(): readonly string[] {
   if (missing.length === 0) return [];
   const names = missing.map((program) => PACKAGES[program] ?? program);
   if (process.getuid?.() !== 0 || Bun.which("apt-get") === null) {
-    return missing.map((program) => `skip  ${program} is not installed, and only root may: apt-get install`);
+    return missing.map(
+      (program) => `skip  ${program} is not installed, and only root may: apt-get install`,
+    );
   }
   const quiet = { stdout: "ignore", stderr: "pipe", stdin: "ignore" } as const;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
@@ -22,5 +24,7 @@ export function installServers(): readonly string[] {
     { ...quiet, env },
   );
   const absent = missing.filter((program) => Bun.which(program) === null);
-  return absent.map((program) => `skip  ${program}: ${install.stderr.toString().trim().split("\n").at(-1)}`);
+  return absent.map(
+    (program) => `skip  ${program}: ${install.stderr.toString().trim().split("\n").at(-1)}`,
+  );
 }

@@ -7,8 +7,8 @@
  */
 
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { build } from "./build.ts";
 import { scriptArguments } from "./arguments.ts";
+import { build } from "./build.ts";
 import { installServers } from "./servers.ts";
 import { tidy } from "./tidy.ts";
 
@@ -59,7 +59,9 @@ if (rest.length === 0) {
     return "";
   });
   await step("types", () => command("node_modules/.bin/tsc", "--noEmit"));
-  await step("format and lint", () => command("node_modules/.bin/biome", "check", "--error-on-warnings"));
+  await step("format and lint", () =>
+    command("node_modules/.bin/biome", "check", "--error-on-warnings"),
+  );
 }
 const servers = installServers();
 for (const line of servers) console.log(line);
@@ -75,7 +77,14 @@ mkdirSync(cache, { recursive: true });
 const report = `${cache}/junit.xml`;
 const required = process.env["KAPACITOR_TEST_REQUIRE"] === "1";
 const run = Bun.spawnSync(
-  [process.execPath, "test", "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`, ...rest],
+  [
+    process.execPath,
+    "test",
+    "--timeout=120000",
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+    ...rest,
+  ],
   {
     stdout: "inherit",
     stderr: "inherit",
@@ -100,7 +109,9 @@ function count(path: string): void {
     console.log("the test runner wrote no report");
     return;
   }
-  const head = /<testsuites[^>]*\btests="(\d+)"[^>]*\bfailures="(\d+)"[^>]*\bskipped="(\d+)"/.exec(text);
+  const head = /<testsuites[^>]*\btests="(\d+)"[^>]*\bfailures="(\d+)"[^>]*\bskipped="(\d+)"/.exec(
+    text,
+  );
   if (head === null) {
     failed++;
     console.log("the test runner's report was not understood");

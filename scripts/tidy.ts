@@ -75,7 +75,11 @@ const isOutside = (file: string): boolean => givesTime(file) || file.startsWith(
 
 const BANS: readonly Ban[] = [
   ban(/\b(setTimeout|setInterval)\(/, (f) => !isOutside(f), "Clock.after (lib/clock.ts)"),
-  ban(/\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, (f) => !isOutside(f), "Clock (lib/clock.ts)"),
+  ban(
+    /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/,
+    (f) => !isOutside(f),
+    "Clock (lib/clock.ts)",
+  ),
   ban(/\bMath\.random\(|\bcrypto\.randomUUID\(/, (f) => !isOutside(f), "Random (lib/random.ts)"),
   ban(/\bconsole\./, (f) => inCore(f), "Log (lib/log.ts)"),
   ban(/\bfetch\(/, (f) => inCore(f), "a port, implemented in the rim"),
@@ -119,7 +123,8 @@ function importsOf(file: string, text: string): Import[] {
   for (const match of text.matchAll(/\b(import|export)(\s+type)?\s[^;"']*?from\s+"([^"]+)"/g)) {
     add(match[3] ?? "", match[2] !== undefined, false);
   }
-  for (const match of text.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g)) add(match[1] ?? "", false, true);
+  for (const match of text.matchAll(/\bimport\(\s*"([^"]+)"\s*\)/g))
+    add(match[1] ?? "", false, true);
   return found;
 
   function add(path: string, typeOnly: boolean, lazy: boolean): void {
@@ -139,7 +144,9 @@ function checkImports(file: string, text: string): Set<string> {
   const from = roomOf(file);
   const allowed = MAY_IMPORT[from];
   if (allowed === undefined) {
-    findings.push(`${file}: room "${from}" is not on the map (scripts/tidy.ts, style rule of rooms)`);
+    findings.push(
+      `${file}: room "${from}" is not on the map (scripts/tidy.ts, style rule of rooms)`,
+    );
     return new Set();
   }
   const used = new Set<string>();
@@ -168,7 +175,8 @@ function checkWords(file: string, text: string): void {
 }
 
 function checkShape(file: string, text: string): void {
-  if (!text.startsWith("/**") && !text.startsWith("#!")) findings.push(`${file}: no header comment`);
+  if (!text.startsWith("/**") && !text.startsWith("#!"))
+    findings.push(`${file}: no header comment`);
   if (!/^[a-z0-9]+(-[a-z0-9]+)*\.tsx?$/.test(basename(file))) {
     findings.push(`${file}: file names are kebab-case`);
   }
@@ -216,7 +224,8 @@ function redraw(arrows: ReadonlyMap<string, ReadonlySet<string>>, write: boolean
   );
   if (drawn === text) return;
   if (write) writeFileSync("ARCHITECTURE.md", drawn);
-  else findings.push("ARCHITECTURE.md: the drawing of imports is not up to date: run ./scripts/tidy");
+  else
+    findings.push("ARCHITECTURE.md: the drawing of imports is not up to date: run ./scripts/tidy");
 }
 
 /** Runs every check; returns what is wrong. With `write` the drawing is mended instead of reported. */

@@ -1,0 +1,67 @@
+/**
+ * Figures of the compiled binary. Nothing is asserted: benches measure, tests check behaviour.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { scriptArguments } from "./arguments.ts";
+import { build } from "./build.ts";
+import { BINARY, Member } from "./lab.ts";
+
+const ROUNDS = 15;
+
+interface Figure {
+  readonly name: string;
+  readonly values: readonly number[];
+  readonly limit: string;
+}
+
+/** Milliseconds of `kapacitor version` as a whole process. */
+function versionRounds(): Figure {
+  const values: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const start = performance.now();
+    Bun.spawnSync([BINARY, "version"]);
+    values.push(performance.now() - start);
+  }
+  return { name: "kapacitor version", values, limit: "under 100 ms" };
+}
+
+/** Milliseconds from the start of the daemon to its first answer to /ping. */
+async function pingRounds(): Promise<Figure> {
+  const values: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const directory = mkdtempSync(join(tmpdir(), "kapacitor-bench-"));
+    const member = await Member.create({ name: "bench", host: "127.0.0.1", directory });
+    await member.kill("SIGTERM");
+    const start = performance.now();
+    await member.start();
+    values.push(performance.now() - start);
+    await member.kill("SIGTERM");
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return { name: "daemon start to /ping", values, limit: "under 300 ms" };
+}
+
+function print({ name, values, limit }: Figure): void {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0);
+  console.log(
+    `${name.padEnd(24)} min ${at(0).padStart(4)} ms  median ${at(0.5).padStart(4)} ms  ` +
+      `max ${at(1).padStart(4)} ms  (${limit}, ${values.length} rounds)`,
+  );
+}
+
+const { rest } = scriptArguments({
+  name: "bench",
+  does: "Measures the compiled binary and prints tables.",
+  arguments: { startup: "time of `kapacitor version` and from start to the first /ping" },
+});
+if (rest[0] !== "startup") {
+  console.error("say which: ./scripts/bench startup");
+  process.exit(2);
+}
+await build();
+print(versionRounds());
+print(await pingRounds());
