@@ -47,9 +47,22 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What is known about a failed storage operation, beside its text. */
+export interface StorageErrorOptions {
+  readonly cause?: unknown;
+  /** True when the write may yet be found on disk: the disk failed while it was being made durable. */
+  readonly mayHaveHappened?: boolean;
+}
+
 /** Disk trouble: whose write, and whether it may have happened. Retrying is useful when space or the disk returns. */
 export class StorageError extends Error {
   override name = "StorageError";
+  readonly mayHaveHappened: boolean;
+
+  constructor(message: string, options: StorageErrorOptions = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.mayHaveHappened = options.mayHaveHappened ?? false;
+  }
 }
 
 export function put<T>(kind: Kind<T>, key: string, value: T): Write {
@@ -59,6 +72,9 @@ export function put<T>(kind: Kind<T>, key: string, value: T): Write {
 export function remove<T>(kind: Kind<T>, key: string): Write {
   return { kind: kind as Kind<never>, key, value: undefined };
 }
+
+/** A kind of any value type, as lists of kinds hold it. */
+export type AnyKind = Kind<unknown>;
 
 /** A kind whose values are JSON. `parse` checks the shape. */
 export function jsonKind<T>(name: string, parse: (input: unknown) => T): Kind<T> {
