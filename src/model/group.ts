@@ -6,6 +6,7 @@
  * (slot numbers are dealt out per task, see engine/task.ts); deleting a group drops it everywhere.
  */
 
+import { compareBytes } from "#lib/json.ts";
 import { Series } from "./series.ts";
 
 declare const groupId: unique symbol;
@@ -41,19 +42,41 @@ export class Group {
   /** The series of group-level output (aggregates, joins): name and group tags, no db and rp. */
   get series(): Series {
     if (this.#series === undefined) {
-      const { tagNames } = this.dimensions;
-      const order = tagNames.map((_, i) => i).filter((i) => this.tagValues[i] !== "");
-      order.sort((a, b) => ((tagNames[a] as string) < (tagNames[b] as string) ? -1 : 1));
+      const { keys, from } = seriesOrder(this.dimensions);
+      const values = from.map((i) => this.tagValues[i] as string);
+      const full = !values.includes("");
       this.#series = new Series(
         "",
         "",
         this.name,
-        order.map((i) => tagNames[i] as string),
-        order.map((i) => this.tagValues[i] as string),
+        full ? keys : keys.filter((_, i) => values[i] !== ""),
+        full ? values : values.filter((value) => value !== ""),
       );
     }
     return this.#series;
   }
+}
+
+interface SeriesOrder {
+  /** The dimensions' tag names in ascending byte order. */
+  readonly keys: readonly string[];
+  /** For each of `keys`, its index in the dimensions. */
+  readonly from: readonly number[];
+}
+
+/** Groups of one grouping share their tag keys, so that lambdas see them as one sort of series. */
+const seriesOrders = new WeakMap<Dimensions, SeriesOrder>();
+
+function seriesOrder(dimensions: Dimensions): SeriesOrder {
+  let order = seriesOrders.get(dimensions);
+  if (order === undefined) {
+    const { tagNames } = dimensions;
+    const from = tagNames.map((_, i) => i);
+    from.sort((a, b) => compareBytes(tagNames[a] as string, tagNames[b] as string));
+    order = { keys: from.map((i) => tagNames[i] as string), from };
+    seriesOrders.set(dimensions, order);
+  }
+  return order;
 }
 
 /** No dimensions: the name when grouped by name, else "". Otherwise `[name\n]k1=v1,k2=v2`. */

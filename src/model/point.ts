@@ -5,8 +5,8 @@
  * (series, shape, values array). `values` are in shape order; see `shape.ts` for how each type is held.
  */
 
-import type { FieldType, FieldValue, Shape } from "./shape.ts";
 import type { Series } from "./series.ts";
+import type { FieldType, FieldValue, Shape } from "./shape.ts";
 
 export class Point {
   readonly series: Series;

@@ -45,7 +45,7 @@ const table = new Map<string, Shape>();
 /** The shared shape for these fields. Names must be distinct. */
 export function internShape(names: readonly string[], types: readonly FieldType[]): Shape {
   let key = "";
-  for (let i = 0; i < names.length; i++) key += `${types[i]}:${names[i]}\n`;
+  for (let i = 0; i < names.length; i++) key += `${types[i]}${names[i]?.length}:${names[i]}`;
   let shape = table.get(key);
   if (shape === undefined) {
     if (table.size >= SHAPES_MAX) table.clear();
