@@ -7,8 +7,8 @@
 
 import { type DurationNs, fromBigInt, type Int64 } from "#lib/int64.ts";
 import { type Time, timeFromNanos, timeToNanos } from "#lib/time.ts";
-import type { FieldValue } from "#model/shape.ts";
 import type { Row } from "#model/result.ts";
+import type { FieldType, FieldValue } from "#model/shape.ts";
 import type { Level } from "./level.ts";
 
 export interface AlertEvent {
@@ -29,6 +29,8 @@ export interface AlertEvent {
   readonly group: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly fields: Readonly<Record<string, FieldValue>>;
+  /** Types of the fields, so that templates print a whole float as a float. Absent: told from the values. */
+  readonly fieldTypes?: Readonly<Record<string, FieldType>>;
   readonly recoverable: boolean;
   /** Rows for `data.series`. */
   readonly series: readonly Row[] | null;

@@ -9,7 +9,8 @@ import type { TSchema } from "@sinclair/typebox";
 import type { Clock } from "#lib/clock.ts";
 import type { Log } from "#lib/log.ts";
 import type { PropertyCall, PropertySpec } from "#tick/environment.ts";
-import type { AlertEvent, EventState } from "./event.ts";
+import type { AlertEvent } from "./event.ts";
+import type { Level } from "./level.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** A topic handler as users define it. `options` is kept as given (unknown keys are refused at creation). */
@@ -21,10 +22,10 @@ export interface HandlerSpec {
   readonly options: Readonly<Record<string, unknown>> | null;
 }
 
-/** An event with what its topic knew about the ID before. */
+/** An event with the level its topic knew for the ID before (OK when it knew none). */
 export interface Delivery {
   readonly event: AlertEvent;
-  readonly previous: EventState | undefined;
+  readonly previousLevel: Level;
 }
 
 /** An opened handler. One per spec; lives until the spec is changed or removed. */
@@ -46,6 +47,8 @@ export interface HandlerServices {
     readonly hostname: string;
     readonly clusterId: string;
     readonly serverId: string;
+    /** Address of this daemon's API that receivers show as the sender's. */
+    readonly apiUrl?: string;
   };
   /** The resolved configuration section of a handler kind, or `undefined`. */
   section(name: string): unknown;
@@ -56,9 +59,13 @@ export interface HandlerServices {
 export interface HandlerKind<Options = unknown> {
   /** As in handler files: `post`, `slack`, `pagerduty2`. */
   readonly kind: string;
+  /** Go's name of the options in decode errors; default `*<kind>.HandlerConfig`. */
+  readonly goType?: string;
   readonly doc: string;
   /** Closed object schema of the options; keys as users write them. */
   readonly options: TSchema;
+  /** The configuration section whose `global = true` adds the handler to every alert node; absent when it has none. */
+  readonly globalSection?: string;
   /** Sends outside the process? `publish` and `aggregate` do not, and run on every owner. */
   readonly external: boolean;
   /** The TICKscript property (`.post('url')…`) and how its call becomes options; absent when there is none. */

@@ -8,10 +8,10 @@
  * A stand-alone daemon is a cluster of one: the same path, every topic owned by itself.
  */
 
+import type { AlertEvent, EventState } from "./event.ts";
 import type { HandlerSpec } from "./handler.ts";
 import type { Level } from "./level.ts";
 import type { Outcome } from "./outcome.ts";
-import type { AlertEvent, EventState } from "./event.ts";
 
 /** Decides who notifies. Implemented by cluster/ownership (which runs with one member too). */
 export interface Ownership {

@@ -1,0 +1,355 @@
+/**
+ * The alert core's façade: topics, attached handlers and delivery, behind the ports of `ports.ts`.
+ *
+ * Events come from alert nodes (`publish`) and go to `Ownership`; on each owner they come back through `accept`
+ * (topic state, stages, who wants it) and `send` (the handler's queue). Inside it is all synchronous; waiting
+ * happens only in the handlers' queues, so nothing here blocks a task.
+ */
+
+import type { Clock } from "#lib/clock.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { compareBytes } from "#lib/json.ts";
+import type { Log } from "#lib/log.ts";
+import type { Random } from "#lib/random.ts";
+import { compareTime } from "#lib/time.ts";
+import type { PropertyCall, PropertySpec } from "#tick/environment.ts";
+import { AttachedHandler, type HandlerIdentity, type HandlerReport } from "./attached-handler.ts";
+import { decide } from "./deliver.ts";
+import type { AlertEvent, EventState } from "./event.ts";
+import { globalHandlers } from "./global-handlers.ts";
+import type { Delivery, HandlerKind, HandlerServices, HandlerSpec } from "./handler.ts";
+import { type CheckedHandler, HandlerKinds } from "./handler-kinds.ts";
+import type { EndReason } from "./handler-queue.ts";
+import { type Level, OK } from "./level.ts";
+import { DELIVERY_LIMITS, type DeliveryLimits, EARLY_EVENTS_MAX } from "./limits.ts";
+import type { Outcome } from "./outcome.ts";
+import type {
+  EventReceiver,
+  HandlerTable,
+  Ownership,
+  TopicInfo,
+  TopicStore,
+  Topics,
+} from "./ports.ts";
+import { type Silence, Silences } from "./silence.ts";
+import { TopicTable } from "./topic-table.ts";
+import { Trace, type TraceEvaluation, type TraceStep } from "./trace.ts";
+
+export interface AlertServiceOptions {
+  /** `handlers/registry.ts`. */
+  readonly kinds: readonly HandlerKind[];
+  /** `publish` is added here. */
+  readonly services: Omit<HandlerServices, "publish">;
+  readonly store: TopicStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Default `DELIVERY_LIMITS`; `[alert] topic-buffer-length` is `waitingMax`. */
+  readonly limits?: DeliveryLimits;
+}
+
+/** Also has the methods of the engine's `AlertPort`. */
+export class AlertService implements EventReceiver, HandlerTable, Topics {
+  readonly #options: AlertServiceOptions;
+  readonly #limits: DeliveryLimits;
+  readonly #kinds: HandlerKinds;
+  readonly #services: HandlerServices;
+  readonly #topics: TopicTable;
+  readonly #silences = new Silences();
+  readonly #trace = new Trace();
+  /** Handlers by topic, in ascending order of IDs; inline ones in script order. */
+  readonly #handlers = new Map<string, AttachedHandler[]>();
+  /** Running sends by ticket. */
+  readonly #sends = new Map<number, AttachedHandler>();
+  readonly #closing = new Set<Promise<void>>();
+  #ownership: Ownership | undefined;
+  #early: { readonly event: AlertEvent; readonly scope: "cluster" | "local" }[] = [];
+  #earlyDropped = 0;
+  /** Internal handlers (publish, aggregate) are no one's tickets; theirs are negative. */
+  #internalTicket = 0;
+
+  constructor(options: AlertServiceOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? DELIVERY_LIMITS;
+    this.#kinds = new HandlerKinds(options.kinds);
+    this.#services = { ...options.services, publish: (event) => this.publish(event, "cluster") };
+    this.#topics = new TopicTable(options.store, options.log);
+  }
+
+  /** Connects delivery. Events published before are handed over now. */
+  setOwnership(ownership: Ownership): void {
+    this.#ownership = ownership;
+    const early = this.#early;
+    this.#early = [];
+    for (const { event, scope } of early) ownership.publish(event, scope);
+  }
+
+  // The engine's AlertPort.
+
+  /** Takes an event for its topic; returns at once. */
+  publish(event: AlertEvent, scope: "cluster" | "local"): void {
+    if (this.#ownership !== undefined) {
+      this.#ownership.publish(event, scope);
+      return;
+    }
+    if (this.#early.length >= EARLY_EVENTS_MAX) {
+      this.#early.shift();
+      this.#earlyDropped++;
+    }
+    this.#early.push({ event, scope });
+  }
+
+  lastState(topic: string, id: string): EventState | undefined {
+    return this.#topics.event(topic, id);
+  }
+
+  /** Handler IDs are `<kind><place>`, so they are the same after a restart. Throws `Error` for wrong options. */
+  openInline(topic: string, calls: readonly PropertyCall[]): void {
+    const checked = calls.map((call) => this.#kinds.inline(call));
+    const globals = globalHandlers(this.#kinds, this.#services, calls);
+    checked.push(...globals.kinds.map((kind) => this.#kinds.inlineOf(kind, {})));
+    this.closeInline(topic);
+    this.#handlers.set(
+      topic,
+      checked.map((handler, place) => {
+        const { kind } = handler.kind;
+        return this.#open({ topic, id: `${kind}${place}`, kind, spec: undefined }, handler);
+      }),
+    );
+  }
+
+  closeInline(topic: string): void {
+    for (const handler of this.#handlers.get(topic) ?? []) this.#retire(handler);
+    this.#handlers.delete(topic);
+  }
+
+  async settled(): Promise<void> {
+    await this.#ownership?.settled();
+  }
+
+  /** What the configuration adds to an alert node with these handler properties. */
+  globals(calls: readonly PropertyCall[]): {
+    readonly kinds: readonly string[];
+    readonly stateChangesOnly: boolean;
+  } {
+    const { kinds, stateChangesOnly } = globalHandlers(this.#kinds, this.#services, calls);
+    return { kinds: kinds.map((kind) => kind.kind), stateChangesOnly };
+  }
+
+  /** The handler properties of the alert node, for the language's environment. */
+  properties(): readonly PropertySpec[] {
+    return this.#kinds.properties();
+  }
+
+  // EventReceiver.
+
+  accept(event: AlertEvent): readonly string[] {
+    const previousLevel = this.#topics.record(event)?.level ?? OK;
+    this.#trace.begin(event, previousLevel);
+    const wanted: string[] = [];
+    const internal: AttachedHandler[] = [];
+    for (const handler of this.#handlers.get(event.topic) ?? []) {
+      if (!this.#passes(handler, event, previousLevel)) continue;
+      if (handler.external) {
+        wanted.push(handler.identity.id);
+        handler.newerExists(event.id);
+      } else internal.push(handler);
+    }
+    for (const handler of internal) handler.send(--this.#internalTicket, { event, previousLevel });
+    return wanted;
+  }
+
+  send(ticket: number, event: AlertEvent, handlerId: string): void {
+    const handler = this.#find(event.topic, handlerId);
+    if (handler === undefined) {
+      const error = `no handler ${JSON.stringify(handlerId)} in topic ${JSON.stringify(event.topic)}`;
+      // Not within this call: the caller is still in the middle of starting the send.
+      queueMicrotask(() => this.#ownership?.sendFinished(ticket, { kind: "rejected", error }));
+      return;
+    }
+    this.#sends.set(ticket, handler);
+    handler.send(ticket, { event, previousLevel: this.#previousLevel(event) });
+  }
+
+  cancel(ticket: number): void {
+    this.#sends.get(ticket)?.cancel(ticket);
+    this.#sends.delete(ticket);
+  }
+
+  // HandlerTable.
+
+  check(spec: HandlerSpec): string | undefined {
+    const checked = this.#kinds.check(spec);
+    return checked.ok ? undefined : checked.error;
+  }
+
+  set(spec: HandlerSpec): void {
+    const { topic, id, kind } = spec;
+    this.remove(topic, id);
+    this.#topics.ensure(topic);
+    const identity = { topic, id, kind, spec };
+    const checked = this.#kinds.check(spec);
+    const handler = checked.ok
+      ? this.#open(identity, checked.handler)
+      : AttachedHandler.broken(identity, checked.error, this.#queueOptions(identity));
+    const { broken } = handler.report();
+    if (broken !== "") this.#log(identity).error("handler cannot run here", { err: broken });
+    const all = [...(this.#handlers.get(topic) ?? []), handler];
+    this.#handlers.set(
+      topic,
+      all.sort((a, b) => compareBytes(a.identity.id, b.identity.id)),
+    );
+  }
+
+  remove(topic: string, id: string): void {
+    const handler = this.#find(topic, id);
+    if (handler === undefined) return;
+    const left = (this.#handlers.get(topic) ?? []).filter((other) => other !== handler);
+    if (left.length === 0) this.#handlers.delete(topic);
+    else this.#handlers.set(topic, left);
+    this.#retire(handler);
+  }
+
+  // Topics.
+
+  list(pattern: string, minLevel: Level): readonly TopicInfo[] {
+    return this.#topics.list(pattern, minLevel);
+  }
+
+  get(topic: string): TopicInfo | undefined {
+    return this.#topics.get(topic);
+  }
+
+  events(topic: string, minLevel: Level): readonly EventState[] | undefined {
+    return this.#topics.events(topic, minLevel);
+  }
+
+  event(topic: string, id: string): EventState | undefined {
+    return this.#topics.event(topic, id);
+  }
+
+  /** Drops the topic's states; its handlers stay attached. */
+  async delete(topic: string): Promise<void> {
+    this.#ownership?.forgetTopic(topic);
+    await this.#topics.delete(topic);
+  }
+
+  // Ours.
+
+  /** All attached handlers, or those of one topic, with their counters. */
+  handlerReports(topic?: string): readonly HandlerReport[] {
+    const lists =
+      topic === undefined ? [...this.#handlers.values()] : [this.#handlers.get(topic) ?? []];
+    return lists.flat().map((handler) => handler.report());
+  }
+
+  /** Why an event ID was told, or not: its last evaluations, oldest first. */
+  trace(topic: string, id: string): readonly TraceEvaluation[] {
+    return this.#trace.of(topic, id);
+  }
+
+  /** Set and removed by replication; asked for every event. */
+  get silences(): Silences {
+    return this.#silences;
+  }
+
+  /** Why a silence cannot be taken, or undefined. */
+  checkSilence(silence: Silence): string | undefined {
+    return this.#silences.check(silence);
+  }
+
+  counters(): { readonly earlyEventsDropped: number; readonly topicStoreFailures: number } {
+    return {
+      earlyEventsDropped: this.#earlyDropped,
+      topicStoreFailures: this.#topics.storeFailures(),
+    };
+  }
+
+  /** Drains and closes all handlers, each within its drain time. */
+  async close(): Promise<void> {
+    for (const handlers of this.#handlers.values())
+      handlers.forEach((handler) => this.#retire(handler));
+    this.#handlers.clear();
+    await Promise.all(this.#closing);
+  }
+
+  #passes(handler: AttachedHandler, event: AlertEvent, previousLevel: Level): boolean {
+    const now = this.#options.clock.now();
+    const silences = this.#silences;
+    const { match } = handler;
+    const stop = decide({ event, previousLevel, match, silences, now });
+    const { id } = handler.identity;
+    if (stop === undefined) {
+      const step = { handler: id, verdict: "passed", reason: "wanted", at: now } as const;
+      this.#trace.step(event, { stage: "own", ...step });
+      return true;
+    }
+    handler.stopped[stop.reason]++;
+    if (stop.reason === "matchError") {
+      const log = this.#log(handler.identity);
+      log.error("failed to evaluate match expression", { event: event.id, err: stop.detail });
+    }
+    const step = { handler: id, verdict: "stopped", reason: stop.detail, at: now } as const;
+    this.#trace.step(event, { stage: stop.stage, ...step });
+    return false;
+  }
+
+  /** The level before the event: as evaluated here, else what an older stored state says. */
+  #previousLevel(event: AlertEvent): Level {
+    const traced = this.#trace.previousLevel(event);
+    if (traced !== undefined) return traced;
+    const state = this.#topics.event(event.topic, event.id);
+    const { ms, ns } = event.time;
+    const isBefore = state !== undefined && compareTime(state.time.ms, state.time.ns, ms, ns) < 0;
+    return isBefore ? state.level : OK;
+  }
+
+  #find(topic: string, id: string): AttachedHandler | undefined {
+    return this.#handlers.get(topic)?.find((handler) => handler.identity.id === id);
+  }
+
+  #open(identity: HandlerIdentity, checked: CheckedHandler): AttachedHandler {
+    const log = this.#log(identity);
+    const services = { ...this.#services, log };
+    return AttachedHandler.open(identity, checked, services, this.#queueOptions(identity));
+  }
+
+  #queueOptions(identity: HandlerIdentity) {
+    const { clock, random } = this.#options;
+    const finished = (ticket: number, delivery: Delivery, outcome: Outcome, why: EndReason): void =>
+      this.#sendEnded(identity, ticket, delivery, { outcome, why });
+    return { clock, random, log: this.#log(identity), limits: this.#limits, finished };
+  }
+
+  #log({ topic, id, kind }: HandlerIdentity): Log {
+    return this.#options.log.with({ topic, handler: id, kind });
+  }
+
+  #sendEnded(
+    identity: HandlerIdentity,
+    ticket: number,
+    { event }: Delivery,
+    end: { readonly outcome: Outcome; readonly why: EndReason },
+  ): void {
+    const { outcome, why } = end;
+    const error = outcome.kind === "sent" ? "" : outcome.error;
+    const verdict: TraceStep["verdict"] = why === "sent" ? "sent" : "failed";
+    const reason = error === "" ? why : `${why}: ${error}`;
+    const at = this.#options.clock.now();
+    this.#trace.step(event, { stage: "send", handler: identity.id, verdict, reason, at });
+    if (why === "failed" || why === "expired") {
+      this.#log(identity).error("failed to deliver event", { event: event.id, err: error });
+    }
+    if (ticket < 0) return;
+    this.#sends.delete(ticket);
+    queueMicrotask(() => this.#ownership?.sendFinished(ticket, outcome));
+  }
+
+  #retire(handler: AttachedHandler): void {
+    const closed = handler.close().catch((error: unknown) => {
+      this.#log(handler.identity).warn("handler did not close", { err: errorMessage(error) });
+    });
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What topics remember: the last state of every event ID, per topic, and how many events came.
+ *
+ * The level of a topic is kept as a count of IDs per level, so it is the true maximum and costs nothing to ask
+ * for. Each change is written to the store by itself; the store's trouble is counted and logged and never stops
+ * an alert. Per ID the higher data time wins, so a late event does not undo a newer state.
+ */
+
+import { errorMessage } from "#lib/errors.ts";
+import { compileGlob } from "#lib/glob.ts";
+import { compareBytes } from "#lib/json.ts";
+import type { Log } from "#lib/log.ts";
+import { compareTime } from "#lib/time.ts";
+import { type AlertEvent, type EventState, stateOf } from "./event.ts";
+import { CRITICAL, INFO, type Level, OK, WARNING } from "./level.ts";
+import type { TopicInfo, TopicStore } from "./ports.ts";
+
+interface Topic {
+  readonly id: string;
+  readonly states: Map<string, EventState>;
+  /** IDs per level. */
+  readonly counts: [number, number, number, number];
+  collected: number;
+}
+
+export class TopicTable {
+  readonly #store: TopicStore;
+  readonly #log: Log;
+  readonly #topics = new Map<string, Topic>();
+  #storeFailures = 0;
+
+  /** Restores all states from the store; counts start at 0. */
+  constructor(store: TopicStore, log: Log) {
+    this.#store = store;
+    this.#log = log;
+    for (const { topic, state } of store.load()) remember(this.#topic(topic), state);
+  }
+
+  /** Makes the topic exist: a handler was attached to it. */
+  ensure(id: string): void {
+    this.#topic(id);
+  }
+
+  /** Counts an event and stores its state. Returns what was known of the ID before. */
+  record(event: AlertEvent): EventState | undefined {
+    const topic = this.#topic(event.topic);
+    topic.collected++;
+    const previous = topic.states.get(event.id);
+    const { time } = event;
+    if (previous === undefined || !isOlder(time, previous.time)) {
+      const state = stateOf(event);
+      remember(topic, state);
+      this.#watch(this.#store.put(topic.id, state));
+    }
+    return previous;
+  }
+
+  list(pattern: string, minLevel: Level): readonly TopicInfo[] {
+    const matches = compileGlob(pattern);
+    return [...this.#topics.values()]
+      .filter((topic) => matches(topic.id) && levelOf(topic) >= minLevel)
+      .map(infoOf)
+      .sort((a, b) => compareBytes(a.id, b.id));
+  }
+
+  get(id: string): TopicInfo | undefined {
+    const topic = this.#topics.get(id);
+    return topic && infoOf(topic);
+  }
+
+  events(id: string, minLevel: Level): readonly EventState[] | undefined {
+    const topic = this.#topics.get(id);
+    return topic && [...topic.states.values()].filter((state) => state.level >= minLevel);
+  }
+
+  event(id: string, eventId: string): EventState | undefined {
+    return this.#topics.get(id)?.states.get(eventId);
+  }
+
+  /** Forgets the topic's states; resolves when the store has. A later event or handler makes it anew. */
+  async delete(id: string): Promise<void> {
+    this.#topics.delete(id);
+    await this.#store.deleteTopic(id);
+  }
+
+  /** Writes that failed since start. */
+  storeFailures(): number {
+    return this.#storeFailures;
+  }
+
+  #topic(id: string): Topic {
+    let topic = this.#topics.get(id);
+    if (topic === undefined) {
+      topic = { id, states: new Map(), counts: [0, 0, 0, 0], collected: 0 };
+      this.#topics.set(id, topic);
+    }
+    return topic;
+  }
+
+  #watch(written: Promise<void>): void {
+    written.catch((error: unknown) => {
+      this.#storeFailures++;
+      this.#log.error("topic state was not stored", { err: errorMessage(error) });
+    });
+  }
+}
+
+function isOlder(
+  a: { readonly ms: number; readonly ns: number },
+  b: { readonly ms: number; readonly ns: number },
+): boolean {
+  return compareTime(a.ms, a.ns, b.ms, b.ns) < 0;
+}
+
+function remember(topic: Topic, state: EventState): void {
+  const previous = topic.states.get(state.id);
+  if (previous !== undefined) topic.counts[previous.level]--;
+  topic.counts[state.level]++;
+  topic.states.set(state.id, state);
+}
+
+const DESCENDING: readonly Level[] = [CRITICAL, WARNING, INFO];
+
+function levelOf(topic: Topic): Level {
+  return DESCENDING.find((level) => topic.counts[level] > 0) ?? OK;
+}
+
+function infoOf(topic: Topic): TopicInfo {
+  return { id: topic.id, level: levelOf(topic), collected: topic.collected };
+}
