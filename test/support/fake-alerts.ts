@@ -1,0 +1,38 @@
+/** An `AlertPort` that remembers what was published and answers from it. */
+
+import { type AlertEvent, type EventState, stateOf } from "#alert/event.ts";
+import type { AlertPort } from "#engine/ports.ts";
+import type { PropertyCall } from "#tick/environment.ts";
+
+export class FakeAlerts implements AlertPort {
+  readonly events: AlertEvent[] = [];
+  readonly scopes: ("cluster" | "local")[] = [];
+  /** Inline handlers of open topics. */
+  readonly inline = new Map<string, readonly PropertyCall[]>();
+  /** Last states by topic and ID; tests may put some in. */
+  readonly states = new Map<string, EventState>();
+  /** Resolves `settled`; replace it to hold answers back. */
+  safe: Promise<void> = Promise.resolve();
+
+  publish(event: AlertEvent, scope: "cluster" | "local"): void {
+    this.events.push(event);
+    this.scopes.push(scope);
+    this.states.set(`${event.topic}\n${event.id}`, stateOf(event));
+  }
+
+  lastState(topic: string, id: string): EventState | undefined {
+    return this.states.get(`${topic}\n${id}`);
+  }
+
+  openInline(topic: string, handlers: readonly PropertyCall[]): void {
+    this.inline.set(topic, handlers);
+  }
+
+  closeInline(topic: string): void {
+    this.inline.delete(topic);
+  }
+
+  settled(): Promise<void> {
+    return this.safe;
+  }
+}
