@@ -1,0 +1,254 @@
+/**
+ * The API without a socket: from a request to its answer, with everything that all routes share.
+ *
+ * Elysia finds and runs the route. Around it stands what clients of the original rely on and what a router
+ * would do differently: wrong methods are 404, OPTIONS is always 200, HEAD works for ping only, unclean
+ * paths redirect, every answer carries version and request ID, and is packed when the client can unpack.
+ * Source: http-api §1.1–1.6.
+ */
+
+import { Elysia } from "elysia";
+import { formatTime } from "#lib/time.ts";
+import { TimeUuids } from "#lib/uuid.ts";
+import { API_ROOT, UNPACKED } from "./answer.ts";
+import { authenticate, authorize } from "./authenticate.ts";
+import { ApiError, badRequest, errorResponse, isUnexpected, notFound } from "./errors.ts";
+import { HEADERS_LENGTH_MAX, URL_LENGTH_MAX } from "./limits.ts";
+import {
+  cleanPath,
+  isDecodable,
+  pathParams,
+  type RequestPath,
+  requestPath,
+} from "./request-path.ts";
+import { resources } from "./resources/registry.ts";
+import type { Call, Route } from "./route.ts";
+import type { HttpServices } from "./services.ts";
+
+export const PREVIEW_ROOT = "/kapacitor/v1preview";
+
+/** What the connection knows about a request. */
+export interface Peer {
+  /** Address of the client, for the access log. */
+  readonly address: string;
+  keepOpen(): void;
+}
+
+const NO_PEER: Peer = { address: "-", keepOpen: () => {} };
+
+export interface App {
+  /** Never rejects: every failure is an answer. */
+  handle(request: Request, peer?: Peer): Promise<Response>;
+}
+
+export function createApp(services: HttpServices): App {
+  const peers = new WeakMap<Request, Peer>();
+  const router = createRouter(services, peers);
+  const ids = new TimeUuids(services.random);
+  const log = services.log.with({ service: "http" });
+
+  return {
+    async handle(request, peer = NO_PEER) {
+      const startMs = services.clock.monoMs();
+      const start = services.clock.now();
+      const requestId = ids.next(start);
+      const target = requestPath(request.url);
+      peers.set(request, peer);
+      let username = "-";
+      let response: Response;
+      try {
+        const early = answerEarly(request, target);
+        if (early === undefined && services.settings.authEnabled) {
+          username = await admit(request, target, services);
+        }
+        response = early ?? (await router.handle(request));
+      } catch (error) {
+        if (isUnexpected(error)) log.error("request failed", { uri: target.path, err: error });
+        response = errorResponse(error);
+      }
+      response = await finish(request, response, requestId, services);
+      if (services.settings.logEnabled) {
+        log.info("http request", {
+          host: peer.address,
+          username,
+          start: formatTime(start.ms, start.ns),
+          method: request.method,
+          uri: withoutPassword(target),
+          protocol: "HTTP/1.1",
+          status: response.status,
+          referer: request.headers.get("referer") ?? "-",
+          "user-agent": request.headers.get("user-agent") ?? "-",
+          "request-id": requestId,
+          duration: `${(services.clock.monoMs() - startMs).toFixed(3)}ms`,
+        });
+      }
+      return response;
+    },
+  };
+}
+
+function createRouter(services: HttpServices, peers: WeakMap<Request, Peer>) {
+  const app = new Elysia({ strictPath: true, handler: { standardHostname: false } });
+  app.onError(({ error, code, request }) => {
+    if (code === "NOT_FOUND") return errorResponse(notFound());
+    if (isUnexpected(error)) {
+      const { path } = requestPath(request.url);
+      services.log.error("request failed", { service: "http", uri: path, err: error });
+    }
+    return errorResponse(error);
+  });
+  for (const route of resources.flatMap((resource) => resource.routes)) {
+    for (const path of pathsOf(route)) {
+      app.route(
+        route.method,
+        path,
+        ({ request }) => {
+          const peer = peers.get(request) ?? NO_PEER;
+          return route.answer(callOf(request, path, peer), services);
+        },
+        { parse: "none" },
+      );
+    }
+  }
+  return app;
+}
+
+/** Where a route answers. The write route has an alias at the server's root. */
+function pathsOf(route: Route): string[] {
+  const preview = `${PREVIEW_ROOT}${route.path}`;
+  if (route.root === "preview") return [preview];
+  const both = [`${API_ROOT}${route.path}`, preview];
+  return route.path === "/write" ? [...both, "/write"] : both;
+}
+
+function callOf(request: Request, pattern: string, peer: Peer): Call {
+  const { path, query } = requestPath(request.url);
+  const stable = path.startsWith(PREVIEW_ROOT) ? API_ROOT + path.slice(PREVIEW_ROOT.length) : path;
+  return {
+    request,
+    params: pathParams(pattern, path),
+    query: new URLSearchParams(query),
+    uri: query === "" ? stable : `${stable}?${query}`,
+    keepOpen: () => peer.keepOpen(),
+  };
+}
+
+const METHODS = new Set(["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"]);
+const PING = new Set([`${API_ROOT}/ping`, `${PREVIEW_ROOT}/ping`]);
+
+/** Answers that need no route. Throws `ApiError` for what no route may see. */
+function answerEarly(request: Request, target: RequestPath): Response | undefined {
+  const { method } = request;
+  if (method === "OPTIONS") return new Response(null, { status: 200 });
+  if (!METHODS.has(method)) return plainNotFound();
+  checkSizes(request, target);
+  const clean = cleanPath(target.path);
+  if (clean !== target.path) return redirect(clean, target.query);
+  if (method === "HEAD" && !PING.has(target.path)) throw notFound();
+  if (!isDecodable(target.path)) throw badRequest("invalid URL escape in path");
+  return undefined;
+}
+
+/** For verbs outside the API; the type is spelled so that it is not taken for the runtime's default. */
+function plainNotFound(): Response {
+  return new Response("Not Found\n", {
+    status: 404,
+    headers: { "Content-Type": "text/plain; charset=utf-8" },
+  });
+}
+
+function checkSizes(request: Request, target: RequestPath): void {
+  if (target.path.length + target.query.length > URL_LENGTH_MAX) {
+    throw new ApiError(414, `URL is too long, at most ${URL_LENGTH_MAX} characters are accepted`);
+  }
+  // Write requests are many and small: counting their headers would be a tenth of their cost.
+  if (target.path.endsWith("/write")) return;
+  let length = 0;
+  for (const [name, value] of request.headers) length += name.length + value.length;
+  if (length > HEADERS_LENGTH_MAX) {
+    throw new ApiError(
+      431,
+      `headers are too long, at most ${HEADERS_LENGTH_MAX} characters are accepted`,
+    );
+  }
+}
+
+function redirect(path: string, query: string): Response {
+  const location = query === "" ? path : `${path}?${query}`;
+  const escaped = location
+    .replaceAll("&", "&amp;")
+    .replaceAll('"', "&#34;")
+    .replaceAll("<", "&lt;");
+  return new Response(`<a href="${escaped}">Moved Permanently</a>.\n\n`, {
+    status: 301,
+    headers: { Location: location, "Content-Type": "text/html; charset=utf-8" },
+  });
+}
+
+/** Checks credentials and privileges where they are wanted; gives the user's name for the access log. */
+async function admit(
+  request: Request,
+  target: RequestPath,
+  services: HttpServices,
+): Promise<string> {
+  const { settings } = services;
+  const path = belowRoot(target.path);
+  if (settings.pprofEnabled && path.startsWith("/debug/")) return "-";
+  if (request.method === "HEAD") return "-";
+  const user = await authenticate(request, new URLSearchParams(target.query), services);
+  authorize(user, request.method, path);
+  return user.name;
+}
+
+function belowRoot(path: string): string {
+  const root = [PREVIEW_ROOT, API_ROOT].find((each) => path.startsWith(`${each}/`));
+  return root === undefined ? path : path.slice(root.length);
+}
+
+async function finish(
+  request: Request,
+  response: Response,
+  requestId: string,
+  services: HttpServices,
+): Promise<Response> {
+  const { headers } = response;
+  const origin = request.headers.get("origin");
+  if (origin !== null) allowOrigin(headers, origin);
+  headers.set("Request-Id", requestId);
+  if (request.method === "OPTIONS") return response;
+  headers.set("X-Kapacitor-Version", services.version.api);
+  headers.set("X-Kapacitor-Build", services.version.build);
+  // Bun names a type for every text body; only a type that the route itself chose stays.
+  const type = headers.get("Content-Type");
+  if (type === null || type === "text/plain;charset=utf-8") {
+    headers.set("Content-Type", "application/json; charset=utf-8");
+  }
+  const asIs = headers.has("Content-Length") || headers.has(UNPACKED);
+  headers.delete(UNPACKED);
+  const packs = request.headers.get("accept-encoding")?.includes("gzip") === true;
+  return packs && !asIs ? pack(response) : response;
+}
+
+function allowOrigin(headers: Headers, origin: string): void {
+  headers.set("Access-Control-Allow-Origin", origin);
+  headers.set("Access-Control-Allow-Methods", "DELETE, GET, OPTIONS, POST, PATCH");
+  headers.set(
+    "Access-Control-Allow-Headers",
+    "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token, X-HTTP-Method-Override",
+  );
+}
+
+async function pack(response: Response): Promise<Response> {
+  const { headers, status } = response;
+  headers.set("Content-Encoding", "gzip");
+  // Asking an answer for its body is slow, and most answers to writes have none.
+  if (status === 204 || response.body === null) return response;
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return new Response(Bun.gzipSync(bytes), { status, headers });
+}
+
+function withoutPassword(target: RequestPath): string {
+  if (target.query === "") return target.path;
+  const query = target.query.replace(/(^|&)p=[^&]*/g, "$1p=[REDACTED]");
+  return `${target.path}?${query}`;
+}

@@ -1,0 +1,131 @@
+/**
+ * Request bodies: read with a bound, unpacked with a bound, decoded without regard to the content type.
+ *
+ * JSON is read like a stream: the first value counts and whatever follows it is ignored, because clients
+ * of the original may send a line feed or a second value. Source: http-api §1.3.
+ */
+
+import { gunzipSync } from "node:zlib";
+import { parseJson } from "#lib/json.ts";
+import { type ApiError, badRequest, tooLarge } from "./errors.ts";
+import { JSON_BODY_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
+
+/** The whole body. Throws 413 beyond `bytesMax`, also for a body that does not say how long it is. */
+export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const declared = request.headers.get("content-length");
+  if (declared !== null && Number(declared) > bytesMax) throw bodyTooLarge(bytesMax);
+  if (declared !== null || request.body === null) {
+    const bytes = new Uint8Array(await arrayBuffer(request));
+    if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
+    return bytes;
+  }
+  return readUnsized(request.body, bytesMax);
+}
+
+async function arrayBuffer(request: Request): Promise<ArrayBuffer> {
+  try {
+    return await request.arrayBuffer();
+  } catch {
+    throw badRequest("unexpected EOF");
+  }
+}
+
+async function readUnsized(body: ReadableStream, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks, total);
+    const chunk: Uint8Array = value;
+    total += chunk.length;
+    if (total > bytesMax) {
+      await reader.cancel();
+      throw bodyTooLarge(bytesMax);
+    }
+    chunks.push(chunk);
+  }
+}
+
+function bodyTooLarge(bytesMax: number): ApiError {
+  return tooLarge(`request body is too large, at most ${bytesMax} bytes are accepted`);
+}
+
+/** Unpacks gzip. Throws 400 `gzip: …` for bad data and 413 when it unpacks to more than `bytesMax`. */
+export function unpack(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  if (bytes.length === 0) throw badRequest("EOF");
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8) {
+    throw badRequest("gzip: invalid header");
+  }
+  try {
+    return gunzipSync(bytes, { maxOutputLength: bytesMax });
+  } catch (error) {
+    throw gzipError(error, bytesMax);
+  }
+}
+
+function gzipError(error: unknown, bytesMax: number): ApiError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ERR_BUFFER_TOO_LARGE") {
+    return tooLarge(`request body unpacks to more than ${bytesMax} bytes`);
+  }
+  return badRequest(code === "Z_BUF_ERROR" ? "unexpected EOF" : "gzip: invalid checksum or data");
+}
+
+export type FirstJson =
+  | { readonly ok: true; readonly value: unknown }
+  /** `EOF` for an empty body, `unexpected EOF` for a cut one, else what is wrong. */
+  | { readonly ok: false; readonly error: string };
+
+/** Reads the body's first JSON value. Throws 413 as `readBody`. */
+export async function readJson(request: Request): Promise<FirstJson> {
+  const bytes = await readBody(request, JSON_BODY_BYTES_MAX);
+  return firstJson(new TextDecoder().decode(bytes));
+}
+
+/** The first JSON value of a text; integers beyond 2^53 stay exact. */
+export function firstJson(text: string): FirstJson {
+  const span = firstSpan(text);
+  if (typeof span === "string") return { ok: false, error: span };
+  const parsed = parseJson(text.slice(span.from, span.to));
+  return parsed.ok ? parsed : { ok: false, error: parsed.error.replace("JSON Parse error: ", "") };
+}
+
+/** Where the first value lies, or why there is none. Only the extent is found; `parseJson` judges it. */
+function firstSpan(text: string): { from: number; to: number } | string {
+  const from = text.search(/[^ \t\r\n]/);
+  if (from < 0) return "EOF";
+  const first = text[from];
+  if (first === '"') return spanTo(from, stringEnd(text, from));
+  if (first !== "{" && first !== "[") {
+    const length = text.slice(from).search(/[ \t\r\n,[\]{}"]/);
+    return { from, to: length < 0 ? text.length : Math.max(from + 1, from + length) };
+  }
+  let depth = 0;
+  for (let i = from; i < text.length; i++) {
+    const char = text[i];
+    if (char === '"') {
+      const end = stringEnd(text, i);
+      if (end < 0) return "unexpected EOF";
+      i = end - 1;
+    } else if (char === "{" || char === "[") {
+      if (++depth > JSON_DEPTH_MAX) return `exceeded max depth of ${JSON_DEPTH_MAX}`;
+    } else if (char === "}" || char === "]") {
+      if (--depth === 0) return { from, to: i + 1 };
+    }
+  }
+  return "unexpected EOF";
+}
+
+function spanTo(from: number, to: number): { from: number; to: number } | string {
+  return to < 0 ? "unexpected EOF" : { from, to };
+}
+
+/** The index behind the closing quote of the string that opens at `from`, or −1. */
+function stringEnd(text: string, from: number): number {
+  for (let i = from + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === '"') return i + 1;
+  }
+  return -1;
+}

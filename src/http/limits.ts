@@ -1,0 +1,34 @@
+/** Every bound of the HTTP face. Beyond each, the request is refused with an error in the API's shape. */
+
+/** Bytes of a write body, as sent and (separately) unpacked. Refused with 413. */
+export const WRITE_BODY_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Bytes of any other body: scripts, handlers, options. Refused with 413. */
+export const JSON_BODY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Nesting of a JSON body; deeper ones would exhaust the stack of whoever walks them. Refused with 400. */
+export const JSON_DEPTH_MAX = 512;
+
+/** Write requests being read or processed at once. The next one is refused with 503. */
+export const WRITES_IN_FLIGHT_MAX = 1024;
+
+/** Characters of path and query. Refused with 414. */
+export const URL_LENGTH_MAX = 64 * 1024;
+
+/** Characters of all header names and values. Refused with 431. */
+export const HEADERS_LENGTH_MAX = 256 * 1024;
+
+/** Operations in one JSON Patch. Refused with 400. */
+export const PATCH_OPERATIONS_MAX = 1000;
+
+/** Seconds without traffic after which a connection is closed (the runtime's largest value). */
+export const IDLE_TIMEOUT_S = 255;
+
+/** Bytes the runtime accepts at all; above the bounds here, so that those answer in the API's shape. */
+export const RUNTIME_BODY_BYTES_MAX = 4 * WRITE_BODY_BYTES_MAX;
+
+/** Open log sessions. The next one is refused with 503. */
+export const LOG_SESSIONS_MAX = 64;
+
+/** Entries waiting for a slow reader of a log session; beyond, entries are left out and counted. */
+export const LOG_SESSION_ENTRIES_MAX = 1000;

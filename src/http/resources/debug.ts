@@ -1,0 +1,125 @@
+/**
+ * `/debug/vars`: counters of everything, in the shape that Telegraf and `kapacitor stats` read.
+ *
+ * The layout is its own: one top-level key per line, keys in ascending order, values compact. Each
+ * statistic has a fresh random key, as in the original. Source: storage-and-influx §10.
+ */
+
+import { OK } from "#alert/level.ts";
+import { formatGoDuration } from "#lib/duration.ts";
+import { encodeJson, sorted } from "#lib/json.ts";
+import { uuid4 } from "#lib/uuid.ts";
+import type { StoredTask } from "#tasks/task-store.ts";
+import { type Call, defineResource } from "../route.ts";
+import type { HttpServices, Statistic } from "../services.ts";
+
+export const debug = defineResource({
+  name: "debug",
+  doc: "Internal counters.",
+  routes: [
+    {
+      method: "GET",
+      path: "/debug/vars",
+      summary: "Shows identity, memory and the counters of tasks, nodes, topics and ingress.",
+      answers: { 200: "counters" },
+      answer: showVars,
+    },
+  ],
+});
+
+function showVars(_call: Call, services: HttpServices): Response {
+  const { identity, version } = services;
+  const counts = services.tasks.counts();
+  const vars = sorted<unknown>({
+    build: version.build,
+    cluster_id: identity.clusterId(),
+    cmdline: services.process.commandLine,
+    host: identity.hostname,
+    kapacitor: keyed(statistics(services), services),
+    memstats: memoryJson(services),
+    num_enabled_tasks: counts.enabled,
+    num_subscriptions: services.subscriptions.count(),
+    num_tasks: counts.tasks,
+    platform: "OSS",
+    product: "kapacitor",
+    server_id: identity.serverId,
+    version: version.api,
+  });
+  const lines = Object.entries(vars).map(([key, value]) => `"${key}": ${encodeJson(value)}`);
+  return new Response(`{\n${lines.join(",\n")}\n}\n`);
+}
+
+function statistics(services: HttpServices): Statistic[] {
+  const running = services.tasks.list({ pattern: "", offset: 0, limit: -1 });
+  return [
+    ...running.flatMap((task) => nodeStatistics(task, services)),
+    ...services.topics.list("", OK).map((topic) => ({
+      name: "topics",
+      tags: { id: topic.id },
+      values: { collected: topic.collected },
+    })),
+    ...services.engine.ingress().map((count) => ({
+      name: "ingress",
+      tags: {
+        task_master: "main",
+        database: count.db,
+        retention_policy: count.rp,
+        measurement: count.measurement,
+      },
+      values: { points_received: count.points },
+    })),
+    ...services.statistics(),
+  ];
+}
+
+function nodeStatistics(task: StoredTask, services: HttpServices): Statistic[] {
+  const stats = services.tasks.stats(task.id);
+  if (stats === undefined) return [];
+  return Object.entries(stats.nodeStats).map(([node, values]) => ({
+    name: "nodes",
+    tags: { task: task.id, node, type: task.type, kind: node.replace(/\d+$/, "") },
+    values: shownValues(values),
+  }));
+}
+
+/** Execution time is a duration text here, though a number in a task's own stats. */
+function shownValues(values: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> {
+  const time = values["avg_exec_time_ns"] ?? 0;
+  return sorted<unknown>({ ...values, avg_exec_time_ns: formatGoDuration(Math.round(time)) });
+}
+
+function keyed(all: readonly Statistic[], services: HttpServices): Record<string, unknown> {
+  const { identity, random } = services;
+  const own = {
+    host: identity.hostname,
+    cluster_id: identity.clusterId(),
+    server_id: identity.serverId,
+  };
+  return Object.fromEntries(
+    all.map(({ name, tags, values }) => [
+      uuid4(random),
+      { name, tags: sorted({ ...tags, ...own }), values: sorted(values) },
+    ]),
+  );
+}
+
+/** The names that readers of Go's memory statistics look for, as far as this runtime knows them. */
+function memoryJson(services: HttpServices): Record<string, number> {
+  const { rss, heapTotal, heapUsed } = services.process.memory();
+  return {
+    Alloc: heapUsed,
+    TotalAlloc: heapUsed,
+    Sys: rss,
+    Lookups: 0,
+    Mallocs: 0,
+    Frees: 0,
+    HeapAlloc: heapUsed,
+    HeapSys: heapTotal,
+    HeapIdle: Math.max(0, heapTotal - heapUsed),
+    HeapInuse: heapUsed,
+    HeapReleased: 0,
+    HeapObjects: 0,
+    PauseTotalNs: 0,
+    NumGC: 0,
+  };
+}

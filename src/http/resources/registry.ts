@@ -1,0 +1,46 @@
+/** Every REST resource, sorted by name. The last ones describe the others. */
+
+import type { Resource } from "../route.ts";
+import { cluster } from "./cluster.ts";
+import { debug } from "./debug.ts";
+import { docsOf } from "./docs.ts";
+import { handlers } from "./handlers.ts";
+import { loglevel } from "./loglevel.ts";
+import { logs } from "./logs.ts";
+import { openapiOf } from "./openapi.ts";
+import { ping } from "./ping.ts";
+import { routesOf } from "./routes.ts";
+import { serviceTests } from "./service-tests.ts";
+import { storage } from "./storage.ts";
+import { subscriptions } from "./subscriptions.ts";
+import { tasks } from "./tasks.ts";
+import { templates } from "./templates.ts";
+import { topics } from "./topics.ts";
+import { unbuilt } from "./unbuilt.ts";
+import { users } from "./users.ts";
+import { write } from "./write.ts";
+
+const listed: readonly Resource[] = [
+  cluster,
+  debug,
+  handlers,
+  loglevel,
+  logs,
+  ping,
+  serviceTests,
+  storage,
+  subscriptions,
+  tasks,
+  templates,
+  topics,
+  unbuilt,
+  users,
+  write,
+];
+
+export const resources: readonly Resource[] = [
+  ...listed,
+  docsOf(listed),
+  openapiOf(listed),
+  routesOf(listed),
+];

@@ -1,0 +1,222 @@
+/**
+ * `/tasks`: define, change, show, list and delete tasks, and read their httpOut endpoints.
+ *
+ * What a task may be is decided in `tasks/`; here requests become changes and tasks become JSON. Endpoints
+ * of running tasks live below the task's own path and are looked up first. Source: http-api §3.
+ */
+
+import type { TaskStats } from "#engine/ports.ts";
+import { sorted } from "#lib/json.ts";
+import { parseTaskChange, TaskBody } from "#tasks/task-change.ts";
+import type { Inspection } from "#tasks/task-service.ts";
+import type { StoredTask } from "#tasks/task-store.ts";
+import { answerCompact, answerJson, answerNothing, link, sortedDeep } from "../answer.ts";
+import { readJson } from "../body.ts";
+import { badRequest, unknown } from "../errors.ts";
+import { choice, LIST_QUERY, listItems, readListParams } from "../list-params.ts";
+import { type Call, defineResource } from "../route.ts";
+import type { HttpServices } from "../services.ts";
+
+const VIEW_QUERY = {
+  "dot-view": "attributes (default) or labels: how a running task's graph carries its numbers.",
+  "script-format": "formatted (default) or raw.",
+} as const;
+
+const errors = { 400: "error", 404: "error" } as const;
+
+export const tasks = defineResource({
+  name: "tasks",
+  doc: "Tasks: a TICKscript, the databases it reads, its vars and whether it runs.",
+  routes: [
+    {
+      method: "GET",
+      path: "/tasks",
+      summary: "Lists tasks by ID.",
+      query: { ...LIST_QUERY, ...VIEW_QUERY },
+      answers: { 200: '{"tasks": […]}', 400: "error" },
+      answer: listTasks,
+    },
+    {
+      method: "POST",
+      path: "/tasks",
+      summary: "Defines a task.",
+      body: TaskBody,
+      answers: { 200: "the task", 400: "error", 500: "stored, but it does not start" },
+      answer: createTask,
+    },
+    {
+      method: "GET",
+      path: "/tasks/*",
+      summary: "Shows a task, or the data of one of its httpOut endpoints.",
+      query: { ...VIEW_QUERY, "replay-id": "A running replay whose numbers to show." },
+      answers: { 200: "the task", ...errors },
+      answer: getTask,
+    },
+    {
+      method: "PATCH",
+      path: "/tasks/*",
+      summary: "Changes a task; what is absent or empty stays.",
+      body: TaskBody,
+      answers: { 200: "the task", ...errors, 500: "stored, but it does not start" },
+      answer: updateTask,
+    },
+    {
+      method: "DELETE",
+      path: "/tasks/*",
+      summary: "Stops and deletes a task.",
+      answers: { 204: "gone, or was never there", 400: "error" },
+      answer: deleteTask,
+    },
+  ],
+});
+
+interface View {
+  readonly dotView: "attributes" | "labels";
+  readonly format: "formatted" | "raw";
+}
+
+const DEFAULT_VIEW: View = { dotView: "attributes", format: "formatted" };
+
+function readView(query: URLSearchParams): View {
+  return {
+    dotView: choice(query, "dot-view", ["attributes", "labels"]),
+    format: choice(query, "script-format", ["formatted", "raw"]),
+  };
+}
+
+function listTasks(call: Call, services: HttpServices): Response {
+  const params = readListParams(call.query);
+  const view = readView(call.query);
+  const rows = services.tasks.list(params).map((task) => new TaskRow(task, view, services));
+  const items = listItems(rows, params, { fields: FIELDS, always: ["id", "link"] });
+  return answerJson({ tasks: items });
+}
+
+async function createTask(call: Call, services: HttpServices): Promise<Response> {
+  const change = await readChange(call, services);
+  return answerTask(await services.tasks.create(change), services);
+}
+
+async function updateTask(call: Call, services: HttpServices): Promise<Response> {
+  const id = taskId(call);
+  const change = await readChange(call, services);
+  return answerTask(await services.tasks.update(id, change), services);
+}
+
+async function deleteTask(call: Call, services: HttpServices): Promise<Response> {
+  await services.tasks.delete(taskId(call));
+  return answerNothing();
+}
+
+function getTask(call: Call, services: HttpServices): Response {
+  const id = taskId(call);
+  const slash = id.indexOf("/");
+  if (slash > 0) {
+    const result = services.engine.endpoint(id.slice(0, slash), id.slice(slash + 1));
+    if (result !== undefined) return answerCompact(result);
+  }
+  const view = readView(call.query);
+  const replay = call.query.get("replay-id") ?? "";
+  if (replay !== "") throw badRequest(`no running replay with ID: ${replay}`);
+  const task = services.tasks.get(id);
+  if (task === undefined) throw unknown("no task exists");
+  return answerTask(task, services, view);
+}
+
+function taskId(call: Call): string {
+  const id = call.params["*"] ?? "";
+  if (id === "") throw badRequest("must specify task id on path");
+  return id;
+}
+
+async function readChange(call: Call, services: HttpServices) {
+  const body = await readJson(call.request);
+  if (!body.ok) throw badRequest("invalid JSON");
+  return parseTaskChange(body.value, services.language);
+}
+
+function answerTask(task: StoredTask, services: HttpServices, view = DEFAULT_VIEW): Response {
+  const row = new TaskRow(task, view, services);
+  const body: Record<string, unknown> = {};
+  for (const field of OBJECT_ORDER) body[field] = FIELDS[field](row);
+  body["template-id"] = task.templateId;
+  body["stats"] = row.stats() ?? {};
+  return answerJson(body);
+}
+
+/** One task with what is worked out for it at most once per answer. */
+class TaskRow {
+  readonly task: StoredTask;
+  readonly #view: View;
+  readonly #services: HttpServices;
+  #inspection: Inspection | undefined;
+
+  constructor(task: StoredTask, view: View, services: HttpServices) {
+    this.task = task;
+    this.#view = view;
+    this.#services = services;
+  }
+
+  inspect(): Inspection {
+    this.#inspection ??= this.#services.tasks.inspect(this.task, this.#view.dotView);
+    return this.#inspection;
+  }
+
+  script(): string {
+    return this.#services.tasks.script(this.task, this.#view.format);
+  }
+
+  isExecuting(): boolean {
+    return this.#services.tasks.isExecuting(this.task.id);
+  }
+
+  stats(): unknown {
+    const stats = this.#services.tasks.stats(this.task.id);
+    return stats === undefined ? null : statsJson(stats);
+  }
+}
+
+function statsJson(stats: TaskStats): unknown {
+  return {
+    "task-stats": sorted(stats.taskStats),
+    "node-stats": sortedDeep(stats.nodeStats),
+  };
+}
+
+const FIELDS = {
+  link: (row: TaskRow) => link(`/tasks/${row.task.id}`),
+  id: (row: TaskRow) => row.task.id,
+  // A list leaves the template out where there is none.
+  "template-id": (row: TaskRow) => row.task.templateId || undefined,
+  type: (row: TaskRow) => row.task.type,
+  dbrps: (row: TaskRow) => row.task.dbrps,
+  script: (row: TaskRow) => row.script(),
+  vars: (row: TaskRow) => sorted(row.task.vars),
+  dot: (row: TaskRow) => row.inspect().dot,
+  status: (row: TaskRow) => row.task.status,
+  executing: (row: TaskRow) => row.isExecuting(),
+  error: (row: TaskRow) => row.inspect().error,
+  stats: (row: TaskRow) => row.stats(),
+  created: (row: TaskRow) => row.task.created,
+  modified: (row: TaskRow) => row.task.modified,
+  "last-enabled": (row: TaskRow) => row.task.lastEnabled,
+} as const;
+
+/** Key order of a single task; that of a list is alphabetical. */
+const OBJECT_ORDER = [
+  "link",
+  "id",
+  "template-id",
+  "type",
+  "dbrps",
+  "script",
+  "vars",
+  "dot",
+  "status",
+  "executing",
+  "error",
+  "stats",
+  "created",
+  "modified",
+  "last-enabled",
+] as const;

@@ -1,0 +1,43 @@
+/**
+ * Routes that clients of the original know and that this version does not have yet.
+ *
+ * They answer 501 and say what is missing, so that nobody takes them for a wrong address. A resource that
+ * gets built leaves this list.
+ */
+
+import { notBuilt } from "../errors.ts";
+import { defineResource, type Method, type Route } from "../route.ts";
+
+const UNBUILT: readonly (readonly [path: string, methods: readonly Method[], what: string])[] = [
+  ["/config", ["GET"], "changing the configuration through the API is"],
+  ["/config/*", ["GET", "POST"], "changing the configuration through the API is"],
+  ["/recordings", ["GET"], "recordings are"],
+  ["/recordings/*", ["GET", "DELETE"], "recordings are"],
+  ["/recordings/stream", ["POST"], "recordings are"],
+  ["/recordings/batch", ["POST"], "recordings are"],
+  ["/recordings/query", ["POST"], "recordings are"],
+  ["/replays", ["GET", "POST"], "replays are"],
+  ["/replays/*", ["GET", "DELETE"], "replays are"],
+  ["/replays/batch", ["POST"], "replays are"],
+  ["/replays/query", ["POST"], "replays are"],
+  ["/sideload/reload", ["POST"], "sideload sources are"],
+  ["/debug/pprof/*", ["GET"], "profiles of the running process are"],
+];
+
+export const unbuilt = defineResource({
+  name: "unbuilt",
+  doc: "Known routes that are not available yet.",
+  routes: UNBUILT.flatMap(([path, methods, what]) =>
+    methods.map(
+      (method): Route => ({
+        method,
+        path,
+        summary: "Not available yet.",
+        answers: { 501: "error" },
+        answer: () => {
+          throw notBuilt(what);
+        },
+      }),
+    ),
+  ),
+});

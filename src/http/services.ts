@@ -1,0 +1,125 @@
+/**
+ * What the API needs of the daemon. `daemon/wire.ts` fills it in; tests fill in fakes.
+ *
+ * Everything is asked at request time, so values that change while the daemon runs (cluster ID,
+ * membership, log level) are functions.
+ */
+
+import type { HandlerDefinitions, Topics } from "#alert/ports.ts";
+import type { UserService } from "#auth/user-service.ts";
+import type { Membership } from "#cluster/ports.ts";
+import type { EngineHost } from "#engine/ports.ts";
+import type { Cancel, Clock } from "#lib/clock.ts";
+import type { Log, LogEntry, LogLevel } from "#lib/log.ts";
+import type { Random } from "#lib/random.ts";
+import type { Time } from "#lib/time.ts";
+import type { Store } from "#storage/store.ts";
+import type { Language } from "#tasks/ports.ts";
+import type { TaskService } from "#tasks/task-service.ts";
+import type { TemplateService } from "#tasks/template-service.ts";
+
+export interface VersionInfo {
+  /** API level we implement, in `X-Kapacitor-Version` and answers (`1.8.3`). */
+  readonly api: string;
+  /** Our own version and commit, in `X-Kapacitor-Build`. */
+  readonly build: string;
+}
+
+export interface Identity {
+  clusterId(): string;
+  readonly serverId: string;
+  readonly hostname: string;
+}
+
+/** The settings of `[http]` and the top level that the API obeys. */
+export interface HttpSettings {
+  /** Used for a write without `rp`; may be empty. */
+  readonly defaultRetentionPolicy: string;
+  /** Writes the access log. */
+  readonly logEnabled: boolean;
+  readonly authEnabled: boolean;
+  /** Makes `debug/*` reachable without credentials. */
+  readonly pprofEnabled: boolean;
+  /** HMAC key of bearer tokens; empty means none is accepted. */
+  readonly sharedSecret: string;
+}
+
+/** Bytes; keys of the process's memory that `debug/vars` shows. */
+export interface ProcessMemory {
+  readonly rss: number;
+  readonly heapTotal: number;
+  readonly heapUsed: number;
+}
+
+export interface ProcessInfo {
+  readonly commandLine: readonly string[];
+  memory(): ProcessMemory;
+}
+
+/** A log entry with its time. */
+export interface TimedEntry extends LogEntry {
+  readonly time: Time;
+}
+
+/** Where `level` and log sessions reach the daemon's log. Sessions see every level. */
+export interface LogControl {
+  setLevel(level: LogLevel): void;
+  /** Calls the listener for every entry until cancelled. */
+  subscribe(listener: (entry: TimedEntry) => void): Cancel;
+  /** An entry as a line, without its line feed: `key=value` pairs, or a JSON object of strings. */
+  print(entry: TimedEntry, form: "logfmt" | "json"): string;
+}
+
+/** The InfluxDB subscriptions of this daemon. */
+export interface Subscriptions {
+  count(): number;
+  /**
+   * Is this the secret that InfluxDB sends with the writes of one of our subscriptions? Absent where none
+   * is ever made; with users, such writes are then refused.
+   */
+  isToken?(token: string): boolean;
+  /** Checks and repairs them now; rejects with the reason when that fails. */
+  relink(): Promise<void>;
+}
+
+/** The self-test of one service. */
+export interface ServiceTest {
+  readonly name: string;
+  /** Options with their defaults. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Why it failed (`service is not enabled`), or `undefined` for a success. Bounded in time; never rejects. */
+  run(options: Readonly<Record<string, unknown>>): Promise<string | undefined>;
+}
+
+/** One entry of `debug/vars`. */
+export interface Statistic {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface HttpServices {
+  readonly engine: EngineHost;
+  readonly tasks: TaskService;
+  readonly templates: TemplateService;
+  readonly language: Language;
+  readonly topics: Topics;
+  readonly handlers: HandlerDefinitions;
+  readonly membership: Membership;
+  readonly store: Store;
+  /** Present when `[auth]` is enabled; without it every name and password is an administrator's. */
+  readonly users?: UserService | undefined;
+  readonly subscriptions: Subscriptions;
+  /** Absent where no service has a self-test; the routes then answer 501. */
+  readonly serviceTests?: readonly ServiceTest[] | undefined;
+  readonly logs: LogControl;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly version: VersionInfo;
+  readonly identity: Identity;
+  readonly process: ProcessInfo;
+  readonly settings: HttpSettings;
+  /** Further counters for `debug/vars`: cluster, delivery, load directory. */
+  statistics(): readonly Statistic[];
+}

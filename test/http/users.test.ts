@@ -1,0 +1,145 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { PASSWORD_BYTES_MAX, PASSWORD_MEMORY_MS, UserService } from "#auth/user-service.ts";
+import { type App, createApp } from "#http/app.ts";
+import { fakeServices } from "./fake-services.ts";
+
+const COST = 4;
+
+function world() {
+  const fakes = fakeServices({ authEnabled: true });
+  const users = new UserService(fakes, COST);
+  return { users, clock: fakes.clock, app: createApp({ ...fakes, users }) };
+}
+
+async function ask(app: App, user: string, method: string, path: string, body?: unknown) {
+  const response = await app.handle(
+    new Request(`http://localhost${path}`, {
+      method,
+      headers: { Authorization: `Basic ${btoa(user)}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
+  const text = await response.text();
+  return { status: response.status, json: text === "" ? undefined : JSON.parse(text) };
+}
+
+const USERS = "/kapacitor/v1/users";
+
+describe("users through the API", () => {
+  const { users, app } = world();
+  const root = "root:secret";
+
+  beforeAll(async () => {
+    await users.create("root", { password: "secret", type: "admin" });
+  });
+
+  test("an administrator creates a user; the answer has no password", async () => {
+    const body = { name: "bob", password: "p", type: "normal", permissions: ["api", "none"] };
+    const made = await ask(app, root, "POST", USERS, body);
+    expect(made).toEqual({
+      status: 200,
+      json: {
+        link: { rel: "self", href: "/kapacitor/v1/users/bob" },
+        name: "bob",
+        type: "normal",
+        permissions: ["api"],
+      },
+    });
+  });
+
+  test.each([
+    [{}, "username is required"],
+    [{ name: "x" }, "password is required"],
+    [
+      { name: "a b", password: "p" },
+      `username must contain only letters, numbers, '-', '.', '@' and '_'. "a b"`,
+    ],
+    [{ name: "x", password: "p", permissions: ["fly"] }, "invalid permissions: fly"],
+    [
+      { name: "x", password: "p".repeat(PASSWORD_BYTES_MAX + 1) },
+      "password must not exceed 72 bytes",
+    ],
+    [{ name: 5 }, "invalid JSON"],
+    [{ name: "bob", password: "q" }, "user bob already exists"],
+  ])("%j is refused", async (body, error) => {
+    const answer = await ask(app, root, "POST", USERS, body);
+    expect([answer.status, answer.json.error]).toEqual([400, error]);
+  });
+
+  test.each([
+    ["bob:p", "GET", "/kapacitor/v1/tasks", 200],
+    ["bob:p", "POST", "/write?db=d", 403],
+    ["bob:p", "GET", "/kapacitor/v1/config", 403],
+    ["bob:p", "GET", USERS, 200],
+    ["bob:p", "POST", USERS, 403],
+    ["bob:p", "PATCH", `${USERS}/bob`, 403],
+    ["bob:wrong", "GET", "/kapacitor/v1/tasks", 401],
+    ["nobody:p", "GET", "/kapacitor/v1/tasks", 401],
+    ["~subscriber:t0ken", "POST", "/write?db=d", 204],
+    ["~subscriber:t0ken", "GET", "/kapacitor/v1/tasks", 403],
+    ["~subscriber:other", "POST", "/write?db=d", 401],
+    ["root:secret", "GET", "/kapacitor/v1/config", 501],
+  ])("%s: %s %s is %d", async (user, method, path, status) => {
+    expect((await ask(app, user, method, path)).status).toBe(status);
+  });
+
+  test("the refusal names user, privilege and endpoint", async () => {
+    const { json } = await ask(app, "~subscriber:t0ken", "DELETE", "/kapacitor/v1/tasks/x");
+    expect(json.error).toBe(
+      'user ~subscriber does not have "delete" privilege for API endpoint "/kapacitor/v1/tasks/x"',
+    );
+  });
+
+  test("a change takes effect at once, absent members stay", async () => {
+    const all = ["api", "config_api", "write_points"];
+    const changed = await ask(app, root, "PATCH", `${USERS}/bob`, { permissions: all });
+    expect(changed.json.permissions).toEqual(["all"]);
+    expect((await ask(app, "bob:p", "POST", "/write?db=d")).status).toBe(204);
+    await ask(app, root, "PATCH", `${USERS}/bob`, { password: "new" });
+    expect((await ask(app, "bob:p", "GET", USERS)).status).toBe(401);
+    expect((await ask(app, "bob:new", "GET", USERS)).status).toBe(200);
+    const admin = await ask(app, root, "PATCH", `${USERS}/bob`, { type: "admin" });
+    expect(admin.json).toMatchObject({ type: "admin", permissions: [] });
+  });
+
+  test("unknown users", async () => {
+    expect((await ask(app, root, "GET", `${USERS}/x`)).json.error).toBe("no user exists");
+    const patched = await ask(app, root, "PATCH", `${USERS}/x`, {});
+    expect([patched.status, patched.json.error]).toEqual([
+      500,
+      "failed to create user: updating user: no user exists",
+    ]);
+    expect((await ask(app, root, "DELETE", `${USERS}/x`)).status).toBe(204);
+    expect((await ask(app, root, "GET", `${USERS}/`)).json.error).toBe(
+      "must specify username on path",
+    );
+  });
+
+  test("the list, by name", async () => {
+    const { json } = await ask(app, root, "GET", `${USERS}?pattern=b*&fields=type`);
+    expect(json).toEqual({
+      users: [
+        { link: { rel: "self", href: "/kapacitor/v1/users/bob" }, name: "bob", type: "admin" },
+      ],
+    });
+  });
+
+  test("a deleted user is out", async () => {
+    await ask(app, root, "DELETE", `${USERS}/bob`);
+    expect((await ask(app, "bob:new", "GET", USERS)).status).toBe(401);
+  });
+});
+
+test("a right password is remembered for an hour, a wrong one never", async () => {
+  const { users, clock } = world();
+  await users.create("bob", { password: "p" });
+  expect(await users.verify("bob", "p")).toBeDefined();
+  expect(await users.verify("bob", "q")).toBeUndefined();
+  clock.advance(PASSWORD_MEMORY_MS + 1);
+  expect(await users.verify("bob", "p")).toBeDefined();
+});
+
+test("without a user store, users cannot be asked for", async () => {
+  const { status, json } = await ask(createApp(fakeServices()), "a:b", "GET", USERS);
+  expect([status, json.error]).toEqual([501, "users are not available: [auth] is not enabled"]);
+});
