@@ -1,0 +1,33 @@
+/** `show-topic-handler`: one topic handler. Source: cli §6. */
+
+import { encodeJson } from "#lib/json.ts";
+import { pathPart, text } from "../api.ts";
+import { type Command, type CommandContext, UsageError } from "../command.ts";
+
+export const showTopicHandler: Command = {
+  name: "show-topic-handler",
+  summary: "Show an alert handler of a topic.",
+  help: `Usage: kapacitor show-topic-handler TOPIC_ID HANDLER_ID
+
+Shows a topic handler.
+
+Examples:
+  $ kapacitor show-topic-handler cpu slack`,
+  run: showIt,
+};
+
+async function showIt(args: readonly string[], { api, environment }: CommandContext) {
+  const [topic, id] = args;
+  if (topic === undefined || id === undefined || args.length !== 2) {
+    throw new UsageError("Must specify both topic and handler IDs");
+  }
+  const spec = await api.get(`/alerts/topics/${pathPart(topic)}/handlers/${pathPart(id)}`);
+  const lines = [
+    `ID: ${text(spec, "id")}`,
+    `Topic: ${topic}`,
+    `Kind: ${text(spec, "kind")}`,
+    `Match: ${text(spec, "match")}`,
+    `Options: ${encodeJson(spec["options"] ?? null)}`,
+  ];
+  environment.out(`${lines.join("\n")}\n`);
+}

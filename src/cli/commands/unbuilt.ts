@@ -1,0 +1,26 @@
+/** Commands of the original that this version does not have yet: they fail and say what is missing. */
+
+import type { Command } from "../command.ts";
+
+function unbuilt(name: string, summary: string, what: string): Command {
+  return {
+    name,
+    summary,
+    help: `Usage: kapacitor ${name}\n\n${summary}\n${what} not available yet.`,
+    run: () => Promise.reject(new Error(`${what} not available yet`)),
+  };
+}
+
+export const recordCommand = unbuilt(
+  "record",
+  "Record stream data or the answer to a query, for replays.",
+  "recordings are",
+);
+
+export const replay = unbuilt("replay", "Feed a recording to a task.", "replays are");
+
+export const replayLive = unbuilt(
+  "replay-live",
+  "Feed the answer to a query to a task at once.",
+  "replays are",
+);
