@@ -5,7 +5,7 @@ import type { AnyNodeSpec } from "#engine/node.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
 import type { EngineServices, StartOutcome, TaskDefinition, WriteOutcome } from "#engine/ports.ts";
 import { makeTickEnvironment } from "#engine/tick-environment.ts";
-import { VirtualClock } from "#lib/clock.ts";
+import { type Clock, VirtualClock } from "#lib/clock.ts";
 import { type LogEntry, logTo } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
 import { SeriesTable } from "#model/series-table.ts";
@@ -28,6 +28,8 @@ export interface TestEngineOptions {
   readonly specs?: ReadonlyMap<string, AnyNodeSpec>;
   readonly backlogBytesMax?: number;
   readonly backlogWritesMax?: number;
+  /** In place of the virtual clock that `clock` is. */
+  readonly otherClock?: Clock;
 }
 
 export class TestEngine {
@@ -40,7 +42,7 @@ export class TestEngine {
 
   constructor(options: TestEngineOptions = {}) {
     const services: EngineServices = {
-      clock: this.clock,
+      clock: options.otherClock ?? this.clock,
       random: new SeededRandom(1),
       log: logTo((entry) => this.log.push(entry)),
       alerts: this.alerts,

@@ -1,0 +1,127 @@
+/**
+ * The texts of an alert node's events: ID, message and details, from their templates.
+ *
+ * Templates are parsed when the task starts. The ID is rendered once per series of a group; message and
+ * details only for an event that somebody gets. What each template sees: reference nodes.md §10.
+ */
+
+import { type Level, levelName } from "#alert/level.ts";
+import type { DurationNs } from "#lib/int64.ts";
+import type { Time } from "#lib/time.ts";
+import type { Group } from "#model/group.ts";
+import type { Point } from "#model/point.ts";
+import { JSON_FUNCTIONS } from "#template/functions.ts";
+import { parseHtmlTemplate, parseTextTemplate, type Template } from "#template/template.ts";
+import { GoDuration, GoFloat, GoStruct, GoTime, stringMap } from "#template/values.ts";
+import type { NodeContext } from "./node.ts";
+
+export interface AlertTemplates {
+  readonly id: string;
+  readonly message: string;
+  readonly details: string;
+}
+
+/** What an event is about, for its message and details. */
+export interface AlertSubject {
+  readonly id: string;
+  readonly name: string;
+  readonly group: Group;
+  readonly tags: Readonly<Record<string, string>>;
+  /** The point that decided the level. */
+  readonly point: Point;
+  readonly level: Level;
+  readonly time: Time;
+  readonly duration: DurationNs;
+}
+
+/** Go's names of what templates see, for error texts. */
+const ID_TYPE = "kapacitor.idInfo";
+const MESSAGE_TYPE = "kapacitor.messageInfo";
+const DETAILS_TYPE = "kapacitor.detailsInfo";
+
+export class AlertTexts {
+  readonly #task: string;
+  readonly #server: GoStruct;
+  readonly #id: Template;
+  readonly #message: Template;
+  readonly #details: Template;
+
+  /** Throws `TemplateError`. */
+  constructor(templates: AlertTemplates, context: NodeContext) {
+    const { hostname, clusterId, serverId } = context.services.server;
+    this.#task = context.task.id;
+    this.#server = new GoStruct("kapacitor.serverInfo", {
+      Hostname: hostname,
+      ClusterID: clusterId,
+      ServerID: serverId,
+    });
+    this.#id = parseTextTemplate(templates.id, { name: "id" });
+    this.#message = parseTextTemplate(templates.message, { name: "message" });
+    this.#details = parseHtmlTemplate(templates.details, {
+      name: "details",
+      functions: JSON_FUNCTIONS,
+    });
+  }
+
+  /** Throws `TemplateError` when the template does not fit. */
+  id(name: string, group: Group, tags: Readonly<Record<string, string>>): string {
+    return this.#id.render(new GoStruct(ID_TYPE, this.#common(name, group, tags)));
+  }
+
+  message(subject: AlertSubject): string {
+    return this.#message.render(new GoStruct(MESSAGE_TYPE, this.#full(subject)));
+  }
+
+  details(subject: AlertSubject, message: string): string {
+    return this.#details.render(
+      new GoStruct(DETAILS_TYPE, { ...this.#full(subject), Message: message }),
+    );
+  }
+
+  #common(
+    name: string,
+    group: Group,
+    tags: Readonly<Record<string, string>>,
+  ): Record<string, unknown> {
+    return {
+      Name: name,
+      TaskName: this.#task,
+      Group: groupText(group),
+      Tags: stringMap(tags),
+      ServerInfo: this.#server,
+    };
+  }
+
+  #full(subject: AlertSubject): Record<string, unknown> {
+    return {
+      ...this.#common(subject.name, subject.group, subject.tags),
+      ID: subject.id,
+      Fields: templateFields(subject.point),
+      Level: levelName(subject.level),
+      Time: new GoTime(subject.time),
+      Duration: new GoDuration(subject.duration),
+    };
+  }
+}
+
+/** The group as events and templates show it. */
+export function groupText(group: Group): string {
+  return group.id === "" ? "nil" : group.id;
+}
+
+/** Fields with the types that templates print: floats stay floats also when they are whole. */
+function templateFields(point: Point): Readonly<Record<string, unknown>> {
+  const { names, types } = point.shape;
+  const fields: Record<string, unknown> = {};
+  names.forEach((name, slot) => {
+    const held = point.values[slot];
+    const type = types[slot];
+    fields[name] =
+      type === "float"
+        ? new GoFloat(held as number)
+        : type === "duration"
+          ? new GoDuration(held as number | bigint)
+          : held;
+  });
+  return fields;
+}

@@ -1,0 +1,133 @@
+/**
+ * An edge links exactly two nodes and calls the child at once; it never holds a message.
+ *
+ * Idea: one point runs through its whole task before the next one starts, so order needs no care and
+ * nothing waits inside a task. Waiting happens only where I/O begins, in the bounded queues of the rim; what
+ * to do when those are full is decided there and nowhere else.
+ * The edge counts what it carries (a point is one, a batch is one, barriers and deletions do not count) and
+ * allocates nothing per message. Since nothing waits, `collected` and `emitted` are the same number.
+ */
+
+import type { Group } from "#model/group.ts";
+import type { Point } from "#model/point.ts";
+import type { GroupCounts } from "./group-counts.ts";
+import { NodeError } from "./node-error.ts";
+import type { BatchBegin, Receiver } from "./receiver.ts";
+import type { MessageTimer, NodeTimer } from "./timer.ts";
+
+export interface EdgeOptions {
+  readonly parent: string;
+  readonly child: string;
+  readonly type: "stream" | "batch";
+  readonly to: Receiver;
+  /** Shared by all tasks of the engine; says which messages are timed. */
+  readonly timer: MessageTimer;
+  readonly nodeTimer: NodeTimer;
+  /** Counts per group, when a `stats` node watches this edge. */
+  readonly groups: GroupCounts | undefined;
+}
+
+export class Edge implements Receiver {
+  readonly parent: string;
+  readonly child: string;
+  readonly type: "stream" | "batch";
+  readonly #to: Receiver;
+  readonly #timer: MessageTimer;
+  readonly #nodeTimer: NodeTimer;
+  readonly #groups: GroupCounts | undefined;
+  #collected = 0;
+
+  constructor(options: EdgeOptions) {
+    this.parent = options.parent;
+    this.child = options.child;
+    this.type = options.type;
+    this.#to = options.to;
+    this.#timer = options.timer;
+    this.#nodeTimer = options.nodeTimer;
+    this.#groups = options.groups;
+  }
+
+  /** Points or batches carried so far. */
+  get collected(): number {
+    return this.#collected;
+  }
+
+  point(group: Group, point: Point): void {
+    this.#collected++;
+    if (this.#groups !== undefined) this.#groups.add(group, 1);
+    try {
+      if (this.#timer.active) {
+        const timer = this.#timer;
+        const call = timer.enter();
+        this.#to.point(group, point);
+        timer.leave(this.#nodeTimer, call);
+      } else {
+        this.#to.point(group, point);
+      }
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  beginBatch(group: Group, begin: BatchBegin): void {
+    try {
+      this.#to.beginBatch(group, begin);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  batchPoint(group: Group, point: Point): void {
+    if (this.#groups !== undefined) this.#groups.add(group, 1);
+    try {
+      this.#to.batchPoint(group, point);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  endBatch(group: Group): void {
+    this.#collected++;
+    try {
+      if (this.#timer.active) {
+        const timer = this.#timer;
+        const call = timer.enter();
+        this.#to.endBatch(group);
+        timer.leave(this.#nodeTimer, call);
+      } else {
+        this.#to.endBatch(group);
+      }
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  barrier(group: Group, ms: number, ns: number): void {
+    try {
+      this.#to.barrier(group, ms, ns);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  deleteGroup(group: Group): void {
+    this.#groups?.delete(group);
+    try {
+      this.#to.deleteGroup(group);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  finish(): void {
+    try {
+      this.#to.finish();
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #failure(error: unknown): NodeError {
+    return error instanceof NodeError ? error : new NodeError(this.child, error);
+  }
+}

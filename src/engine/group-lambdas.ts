@@ -1,0 +1,113 @@
+/**
+ * The lambdas of one node with their state.
+ *
+ * Stateful functions (`sigma`, `count`, `spread`) keep state per expression and group; it is made when a
+ * group is first seen and dropped with the group, never per batch. Lambdas without state share one. Taking
+ * states for a group also counts it for `working_cardinality`.
+ */
+
+import type { Group } from "#model/group.ts";
+import type { Point } from "#model/point.ts";
+import type { Expression } from "#tick/ast.ts";
+import type { LambdaServices } from "#tick/functions/spec.ts";
+import { checkLambda, compileLambda, type Lambda } from "#tick/lambda/lambda.ts";
+import type { LambdaState } from "#tick/lambda/state.ts";
+import type { GroupState } from "./group-state.ts";
+import type { NodeContext } from "./node.ts";
+import type { PointFilter } from "./point-filters.ts";
+import type { EngineServices } from "./ports.ts";
+
+export class GroupLambdas {
+  readonly lambdas: readonly Lambda[];
+  readonly #states: GroupState<readonly LambdaState[]>;
+  /** Shared by all groups, or where the states of groups come from. */
+  readonly #roots: readonly LambdaState[];
+  readonly #isStateful: boolean;
+  /** The group asked for last: usually the next one's too when a stream is not grouped. */
+  #lastGroup: Group | undefined;
+  #lastStates: readonly LambdaState[];
+
+  constructor(expressions: readonly Expression[], context: NodeContext) {
+    expressions.forEach(refuseImpossible);
+    this.lambdas = expressions.map((expression) => compileLambda(expression));
+    this.#states = context.groupState();
+    const services = lambdaServices(context.services);
+    this.#roots = this.lambdas.map((lambda) => lambda.newState(services));
+    this.#isStateful = this.lambdas.some((lambda) => lambda.isStateful);
+    this.#lastStates = this.#roots;
+  }
+
+  /** One state per lambda for this group. */
+  of(group: Group): readonly LambdaState[] {
+    if (group === this.#lastGroup) return this.#lastStates;
+    const states = this.#states.get(group) ?? this.#states.set(group, this.#fresh());
+    this.#lastGroup = group;
+    this.#lastStates = states;
+    return states;
+  }
+
+  /** True when the group was known. */
+  delete(group: Group): boolean {
+    if (group === this.#lastGroup) this.#lastGroup = undefined;
+    return this.#states.delete(group);
+  }
+
+  #fresh(): readonly LambdaState[] {
+    return this.#isStateful ? this.#roots.map((root) => root.forGroup()) : this.#roots;
+  }
+}
+
+/** Throws when an expression can never have a value because of its constant types. */
+export function refuseImpossible(expression: Expression, index = 0): void {
+  const problem = checkLambda(expression);
+  if (problem !== undefined) throw new Error(`Failed to compile ${index} expression: ${problem}`);
+}
+
+/** What lambdas need of the world, out of the engine's services. */
+export function lambdaServices(services: EngineServices): LambdaServices {
+  return { now: () => services.clock.now(), random: services.random };
+}
+
+/** One lambda with state per group, as `where` and the state nodes use it. */
+export class GroupLambda {
+  readonly lambda: Lambda;
+  /** Evaluates conditions that depend on the point alone once for all tasks. */
+  readonly #shared: PointFilter | undefined;
+  readonly #states: GroupState<LambdaState>;
+  readonly #root: LambdaState;
+  #lastGroup: Group | undefined;
+  #lastState: LambdaState;
+
+  constructor(expression: Expression, context: NodeContext) {
+    refuseImpossible(expression);
+    this.lambda = compileLambda(expression);
+    if (this.lambda.isPure) {
+      const shared = context.filters.take(expression);
+      context.onStop(() => context.filters.release(shared));
+      this.#shared = shared;
+    }
+    this.#states = context.groupState();
+    this.#root = this.lambda.newState(lambdaServices(context.services));
+    this.#lastState = this.#root;
+  }
+
+  /** Throws `LambdaError` when the point cannot be judged. */
+  test(group: Group, point: Point): boolean {
+    const state = group === this.#lastGroup ? this.#lastState : this.#of(group);
+    return this.#shared === undefined ? this.lambda.test(point, state) : this.#shared.test(point);
+  }
+
+  /** True when the group was known. */
+  delete(group: Group): boolean {
+    if (group === this.#lastGroup) this.#lastGroup = undefined;
+    return this.#states.delete(group);
+  }
+
+  #of(group: Group): LambdaState {
+    const fresh = (): LambdaState => (this.lambda.isStateful ? this.#root.forGroup() : this.#root);
+    const state = this.#states.get(group) ?? this.#states.set(group, fresh());
+    this.#lastGroup = group;
+    this.#lastState = state;
+    return state;
+  }
+}

@@ -1,0 +1,435 @@
+/**
+ * Judges points and batches, and raises events.
+ *
+ * Per group: the level is determined (alert-judge.ts), remembered (alert-history.ts) and, unless it is held back
+ * by `stateChangesOnly` or flapping, an event goes to the node's own anonymous topic (when it has inline
+ * handlers) and then to its named topic. Only what triggers an event is passed on, with the tags and fields asked for;
+ * that is so for inhibited events too. Batches differ: their level is that of the most (or, with `all`,
+ * least) severe point, and a recovery is not held back by flapping.
+ * Source: reference nodes.md §10, alerts.md §4.
+ */
+
+import type { AlertEvent } from "#alert/event.ts";
+import { type Level, levelName, OK } from "#alert/level.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { compareBytes } from "#lib/json.ts";
+import { type Time, timeDifference, ZERO_TIME } from "#lib/time.ts";
+import type { Group } from "#model/group.ts";
+import { Point } from "#model/point.ts";
+import { type Row, rowOfBatch, rowOfPoint } from "#model/result.ts";
+import type { Series } from "#model/series.ts";
+import { AlertGroup } from "../alert-history.ts";
+import { AlertJudge } from "../alert-judge.ts";
+import { ALERT_PROPERTIES, type AlertOptions, readAlertOptions } from "../alert-options.ts";
+import { type AlertSubject, AlertTexts, groupText } from "../alert-texts.ts";
+import { withReferences } from "../field-needs.ts";
+import { FieldWriter } from "../field-writer.ts";
+import type { GroupState } from "../group-state.ts";
+import { GroupTable } from "../grouping.ts";
+import { type Counter, defineNode, type NodeContext } from "../node.ts";
+import { type BatchBegin, Forwarding } from "../receiver.ts";
+import { withTags } from "../series-edit.ts";
+
+export const alert = defineNode<AlertOptions>({
+  method: "alert",
+  goType: "*pipeline.AlertNode",
+  wants: "either",
+  provides: "same",
+  doc: "Raises events when points reach levels.",
+  properties: ALERT_PROPERTIES,
+  options: readAlertOptions,
+
+  /** Without topic nobody sees the points; only the expressions and a message that names fields do. */
+  needs(options, below) {
+    const { handlers, topic, templates, levels, resets } = options;
+    const shows = handlers.length > 0 || topic !== "" || /Fields|\$/.test(templates.message);
+    return shows ? "all" : withReferences(below, [...levels, ...resets]);
+  },
+
+  start(options, context) {
+    const { flapping } = options;
+    if (flapping !== undefined && (flapping.low > 1 || flapping.high > 1)) {
+      throw new Error("alert flap thresholds are percentages and should be between 0 and 1");
+    }
+    return new Alert(options, context);
+  },
+});
+
+/** What an event is made of besides the group's state. */
+interface Occurrence {
+  readonly name: string;
+  readonly tags: () => Readonly<Record<string, string>>;
+  /** The point that decided the level. */
+  readonly point: Point;
+  readonly rows: () => readonly Row[];
+}
+
+/** What the output is augmented with. */
+interface Raised {
+  readonly level: Level;
+  readonly id: string;
+  readonly message: string;
+  readonly duration: number | bigint;
+}
+
+class Alert extends Forwarding {
+  readonly #options: AlertOptions;
+  readonly #context: NodeContext;
+  readonly #judge: AlertJudge;
+  readonly #texts: AlertTexts;
+  readonly #groups: GroupState<AlertGroup>;
+  readonly #inhibiting = new Set<AlertGroup>();
+  /** The topic of the inline handlers, or "" without any. */
+  readonly #anonymous: string;
+  readonly #counters: { readonly [Name in CounterName]: Counter };
+  readonly #output: Output;
+  #begin: BatchBegin | undefined;
+  #points: Point[] = [];
+
+  constructor(options: AlertOptions, context: NodeContext) {
+    super(context.out);
+    const { definition, services, task, taskMaster } = context;
+    this.#options = options;
+    this.#context = context;
+    this.#judge = new AlertJudge(options.levels, options.resets, context);
+    this.#texts = new AlertTexts(options.templates, context);
+    this.#groups = context.groupState();
+    this.#output = new Output(options);
+    this.#counters = {
+      alerts_triggered: context.counter("alerts_triggered"),
+      alerts_inhibited: context.counter("alerts_inhibited"),
+      oks_triggered: context.counter("oks_triggered"),
+      infos_triggered: context.counter("infos_triggered"),
+      warns_triggered: context.counter("warns_triggered"),
+      crits_triggered: context.counter("crits_triggered"),
+      events_dropped: context.counter("events_dropped"),
+    };
+    const hasHandlers = options.handlers.length > 0;
+    this.#anonymous = hasHandlers ? `${taskMaster}:${task.id}:${definition.name}` : "";
+    if (hasHandlers) {
+      services.alerts.openInline(this.#anonymous, options.handlers);
+      context.onStop(() => services.alerts.closeInline(this.#anonymous));
+    }
+    context.onStop(() => this.#inhibiting.forEach((known) => this.#inhibit(known, false)));
+  }
+
+  override point(group: Group, point: Point): void {
+    const known = this.#groups.get(group) ?? this.#openForPoint(group, point);
+    const level = this.#judge.levelOf(point, known.level);
+    const { timeMs, timeNs } = point;
+    const changed = this.#push(known, level);
+    if (known.isFlapping || this.#isHeldBack(known, changed, timeMs, timeNs)) return;
+    if (level === OK && !changed) return;
+    const raised = this.#trigger(known, level, timeMs, timeNs, {
+      name: point.series.name,
+      tags: () => point.series.tags(),
+      point,
+      rows: () => [rowOfPoint(point)],
+    });
+    if (raised === undefined) return;
+    this.out.point(this.#output.groupOfPoint(group, raised), this.#output.point(point, raised));
+  }
+
+  override beginBatch(_group: Group, begin: BatchBegin): void {
+    this.#begin = begin;
+    this.#points = [];
+  }
+
+  override batchPoint(_group: Group, point: Point): void {
+    this.#points.push(point);
+  }
+
+  override endBatch(group: Group): void {
+    const begin = this.#begin;
+    const points = this.#points;
+    this.#points = [];
+    const [first] = points;
+    if (begin === undefined || first === undefined) return;
+    const known = this.#groups.get(group) ?? this.#open(group, begin.name, group.series);
+    const { level, point } = this.#judgeBatch(points, first, known.level);
+    const own = level !== OK && !this.#options.all;
+    const ms = own ? point.timeMs : begin.tmaxMs;
+    const ns = own ? point.timeNs : begin.tmaxNs;
+    const changed = this.#push(known, level);
+    if (level === OK) {
+      if (!changed) return;
+    } else if (known.isFlapping || this.#isHeldBack(known, changed, ms, ns)) {
+      return;
+    }
+    const raised = this.#trigger(known, level, ms, ns, {
+      name: begin.name,
+      tags: () => group.series.tags(),
+      point,
+      rows: () => [rowOfBatch(begin.name, group, points)],
+    });
+    if (raised === undefined) return;
+    const to = this.#output.groupOfBatch(group, raised);
+    this.out.beginBatch(to, begin);
+    for (const passed of points) this.out.batchPoint(to, this.#output.point(passed, raised));
+    this.out.endBatch(to);
+  }
+
+  override deleteGroup(group: Group): void {
+    const known = this.#groups.get(group);
+    if (known === undefined) return;
+    this.#inhibit(known, false);
+    this.#groups.delete(group);
+    this.out.deleteGroup(group);
+  }
+
+  /** All points are judged against the level before the batch. */
+  #judgeBatch(
+    points: readonly Point[],
+    first: Point,
+    current: Level,
+  ): { readonly level: Level; readonly point: Point } {
+    let highest = first;
+    let high: Level = OK;
+    let low: Level = 3;
+    points.forEach((point, i) => {
+      const level = this.#judge.levelOf(point, current);
+      if (i === 0 || level > high) {
+        high = level;
+        highest = point;
+      }
+      if (level < low) low = level;
+    });
+    return { level: this.#options.all ? low : high, point: highest };
+  }
+
+  #push(known: AlertGroup, level: Level): boolean {
+    const changed = known.push(level);
+    if (this.#options.flapping !== undefined) known.watchFlapping(this.#options.flapping);
+    return changed;
+  }
+
+  #isHeldBack(known: AlertGroup, changed: boolean, ms: number, ns: number): boolean {
+    const interval = this.#options.stateChangesOnly;
+    if (interval === undefined || changed) return false;
+    const expired =
+      interval !== 0 && timeDifference(ms, ns, known.lastMs, known.lastNs) >= interval;
+    return !expired;
+  }
+
+  /** Raises the event; `undefined` when nothing is to be passed on. */
+  #trigger(
+    known: AlertGroup,
+    level: Level,
+    ms: number,
+    ns: number,
+    what: Occurrence,
+  ): Raised | undefined {
+    known.lastMs = ms;
+    known.lastNs = ns;
+    if (known.previous === OK) {
+      known.firstMs = ms;
+      known.firstNs = ns;
+    }
+    this.#inhibit(known, level !== OK);
+    if (this.#options.noRecoveries && level === OK) return undefined;
+    const duration = timeDifference(ms, ns, known.firstMs, known.firstNs);
+    try {
+      const id = this.#idOf(known, what);
+      const time: Time = { ms, ns };
+      const subject: AlertSubject = {
+        id,
+        name: what.name,
+        group: known.group,
+        tags: what.tags(),
+        point: what.point,
+        level,
+        time,
+        duration,
+      };
+      return { level, id, duration, message: this.#raise(subject, what) };
+    } catch (error) {
+      this.#counters.events_dropped.value++;
+      this.#context.error("failed to create event", error);
+      return undefined;
+    }
+  }
+
+  #idOf(known: AlertGroup, what: Occurrence): string {
+    const isStream = this.#context.input === "stream";
+    const series = isStream ? what.point.series : known.group.series;
+    if (known.idSeries !== series) {
+      known.id = this.#texts.id(what.name, known.group, what.tags());
+      known.idSeries = series;
+    }
+    return known.id;
+  }
+
+  /** Counts the event and hands it to its topics; returns its message. */
+  #raise(subject: AlertSubject, what: Occurrence): string {
+    const { category, topic, messageField } = this.#options;
+    const { inhibitors } = this.#context;
+    const { tags } = subject;
+    if (category !== "" && inhibitors.isInhibited(category, (key) => tags[key])) {
+      this.#counters.alerts_inhibited.value++;
+      return messageField === "" ? "" : this.#texts.message(subject);
+    }
+    const message = this.#texts.message(subject);
+    this.#counters.alerts_triggered.value++;
+    this.#counters[LEVEL_COUNTERS[subject.level]].value++;
+    if (this.#anonymous !== "" || topic !== "") this.#publish(this.#event(subject, what, message));
+    else this.#logTriggered(subject, message);
+    return message;
+  }
+
+  #logTriggered({ id, level }: AlertSubject, message: string): void {
+    this.#context.log("debug", "alert triggered", {
+      level: levelName(level),
+      id,
+      event_message: message,
+    });
+  }
+
+  #event(subject: AlertSubject, what: Occurrence, message: string): Omit<AlertEvent, "topic"> {
+    const { id, name, group, tags, point, level, time, duration } = subject;
+    return {
+      id,
+      message,
+      details: this.#texts.details(subject, message),
+      time,
+      duration,
+      level,
+      name,
+      taskName: this.#context.task.id,
+      category: this.#options.category,
+      group: groupText(group),
+      tags,
+      fields: point.fields(),
+      recoverable: !this.#options.noRecoveries,
+      series: what.rows(),
+      hops: 0,
+    };
+  }
+
+  #publish(event: Omit<AlertEvent, "topic">): void {
+    const { alerts } = this.#context.services;
+    const { topic } = this.#options;
+    if (this.#anonymous !== "") alerts.publish({ ...event, topic: this.#anonymous }, "local");
+    if (topic !== "") alerts.publish({ ...event, topic }, "cluster");
+  }
+
+  #inhibit(known: AlertGroup, active: boolean): void {
+    const { inhibits } = this.#options;
+    if (inhibits.length === 0 || known.inhibits === active) return;
+    known.inhibits = active;
+    const tag = (key: string): string | undefined => known.group.series.tag(key);
+    for (const rule of inhibits) {
+      if (active) this.#context.inhibitors.activate(rule, tag);
+      else this.#context.inhibitors.deactivate(rule, tag);
+    }
+    if (active) this.#inhibiting.add(known);
+    else this.#inhibiting.delete(known);
+  }
+
+  #openForPoint(group: Group, point: Point): AlertGroup {
+    return this.#open(group, point.series.name, point.series);
+  }
+
+  /** A group is seen for the first time: takes up the state that its topic remembers. */
+  #open(group: Group, name: string, series: Series): AlertGroup {
+    const ring = this.#options.flapping?.history ?? 0;
+    const known = this.#groups.set(group, new AlertGroup(group, ring, ZERO_TIME.ms, ZERO_TIME.ns));
+    const { topic } = this.#options;
+    if (this.#anonymous === "" && topic === "") return known;
+    try {
+      known.id = this.#texts.id(name, group, series.tags());
+      known.idSeries = series;
+    } catch (error) {
+      this.#context.error("failed to render the event ID", errorMessage(error));
+      return known;
+    }
+    const { alerts } = this.#context.services;
+    const own = this.#anonymous === "" ? undefined : alerts.lastState(this.#anonymous, known.id);
+    const state = own ?? (topic === "" ? undefined : alerts.lastState(topic, known.id));
+    if (state === undefined || state.level === OK) return known;
+    known.push(state.level);
+    known.lastMs = state.time.ms;
+    known.lastNs = state.time.ns;
+    known.firstMs = state.time.ms;
+    known.firstNs = state.time.ns;
+    return known;
+  }
+}
+
+type CounterName =
+  | "alerts_triggered"
+  | "alerts_inhibited"
+  | "oks_triggered"
+  | "infos_triggered"
+  | "warns_triggered"
+  | "crits_triggered"
+  | "events_dropped";
+
+const LEVEL_COUNTERS: readonly [CounterName, CounterName, CounterName, CounterName] = [
+  "oks_triggered",
+  "infos_triggered",
+  "warns_triggered",
+  "crits_triggered",
+];
+
+/** Adds the tags and fields that the script asked for to what is passed on. */
+class Output {
+  readonly #options: AlertOptions;
+  readonly #writers: readonly {
+    readonly writer: FieldWriter;
+    readonly value: (raised: Raised) => string | number | bigint;
+  }[];
+  readonly #groups = new GroupTable();
+
+  constructor(options: AlertOptions) {
+    this.#options = options;
+    const { levelField, messageField, durationField, idField } = options;
+    this.#writers = [
+      { name: levelField, type: "string" as const, value: ({ level }: Raised) => levelName(level) },
+      { name: durationField, type: "int" as const, value: ({ duration }: Raised) => duration },
+      { name: messageField, type: "string" as const, value: ({ message }: Raised) => message },
+      { name: idField, type: "string" as const, value: ({ id }: Raised) => id },
+    ]
+      .filter(({ name }) => name !== "")
+      .map(({ name, type, value }) => ({ writer: new FieldWriter(name, type), value }));
+  }
+
+  point(point: Point, raised: Raised): Point {
+    let out = point;
+    for (const { writer, value } of this.#writers) out = writer.write(out, value(raised));
+    const { levelTag, idTag } = this.#options;
+    if (levelTag === "" && idTag === "") return out;
+    const series = withTags(out.series, this.#tags(raised));
+    return new Point(series, out.shape, out.values, out.timeMs, out.timeNs);
+  }
+
+  /** A stream point moves to another group only when a tag it is grouped by changed. */
+  groupOfPoint(group: Group, raised: Raised): Group {
+    const { levelTag, idTag } = this.#options;
+    const { tagNames } = group.dimensions;
+    if (!tagNames.includes(levelTag) && !tagNames.includes(idTag)) return group;
+    const tags = this.#tags(raised);
+    const values = tagNames.map((key, i) => tags[key] ?? (group.tagValues[i] as string));
+    return this.#groups.find(group.name, group.dimensions, values);
+  }
+
+  /** Tags of a batch are group tags. */
+  groupOfBatch(group: Group, raised: Raised): Group {
+    const { levelTag, idTag } = this.#options;
+    if (levelTag === "" && idTag === "") return group;
+    const tags = { ...group.series.tags(), ...this.#tags(raised) };
+    const tagNames = Object.keys(tags).sort(compareBytes);
+    return this.#groups.find(
+      group.name,
+      { byName: group.dimensions.byName, tagNames },
+      tagNames.map((key) => tags[key] as string),
+    );
+  }
+
+  #tags(raised: Raised): Record<string, string> {
+    const { levelTag, idTag } = this.#options;
+    const tags: Record<string, string> = {};
+    if (levelTag !== "") tags[levelTag] = levelName(raised.level);
+    if (idTag !== "") tags[idTag] = raised.id;
+    return tags;
+  }
+}

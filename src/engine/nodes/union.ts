@@ -1,0 +1,234 @@
+/**
+ * Merges streams (or batches) into one in order of time.
+ *
+ * A message goes out when no other input can still bring an earlier one: the mark is the least, over all
+ * inputs, of the time of what waits there or else of what came last. So every input must have spoken once,
+ * and a silent one holds up all others; barriers help, they are queued like points. At equal times the joined
+ * inputs come first, in order, then the one that was chained to. At the end everything is let go.
+ */
+
+import { compareTime } from "#lib/time.ts";
+import type { Group } from "#model/group.ts";
+import { Point } from "#model/point.ts";
+import { Series } from "#model/series.ts";
+import { Calls } from "../calls.ts";
+import { GroupTable } from "../grouping.ts";
+import { HELD_MESSAGES_MAX } from "../limits.ts";
+import { defineNode, type NodeContext, QUIET } from "../node.ts";
+import { value } from "../properties.ts";
+import type { BatchBegin, Receiver } from "../receiver.ts";
+import { SeriesMemo } from "../series-memo.ts";
+
+export const union = defineNode<string>({
+  method: "union",
+  goType: "*pipeline.UnionNode",
+  wants: "either",
+  provides: "same",
+  rest: "node",
+  joinsArguments: true,
+  doc: "Merges several inputs into one, in order of time.",
+  properties: [
+    value("rename", "string", "Measurement of all output; their own names when not given."),
+    QUIET,
+  ],
+  options: ({ calls }) => new Calls(calls).string("rename") ?? "",
+  needs: (_options, below) => below,
+  start(rename, context) {
+    const merger = new Union(rename, context);
+    return context.parents.map((_, i) => merger.input(i));
+  },
+});
+
+interface Message {
+  readonly ms: number;
+  readonly ns: number;
+  send(out: Receiver): void;
+}
+
+interface Source {
+  readonly waiting: Message[];
+  head: number;
+  /** Time of the last message; `undefined` before the first. */
+  lastMs: number | undefined;
+  lastNs: number;
+  finished: boolean;
+}
+
+class Union {
+  readonly #rename: string;
+  readonly #out: Receiver;
+  /** In order of precedence. */
+  readonly #sources: readonly Source[];
+  readonly #renamed: SeriesMemo<Series>;
+  readonly #groups = new GroupTable();
+  #held = 0;
+
+  constructor(rename: string, context: NodeContext) {
+    this.#rename = rename;
+    this.#out = context.out;
+    this.#renamed = new SeriesMemo(context.seriesSlot());
+    this.#sources = context.parents.map(() => ({
+      waiting: [],
+      head: 0,
+      lastMs: undefined,
+      lastNs: 0,
+      finished: false,
+    }));
+  }
+
+  /** The receiver of the parent at `index`; the first parent comes last. */
+  input(index: number): Receiver {
+    const count = this.#sources.length;
+    return new Input(this, this.#sources[(index + count - 1) % count] as Source);
+  }
+
+  take(source: Source, message: Message): void {
+    source.lastMs = message.ms;
+    source.lastNs = message.ns;
+    if (++this.#held > HELD_MESSAGES_MAX) throw new Error("too many messages held for the union");
+    source.waiting.push(message);
+    while (this.#emitReady());
+  }
+
+  finish(source: Source): void {
+    source.finished = true;
+    if (this.#sources.some(({ finished }) => !finished)) return;
+    while (this.#emitReady());
+    this.#out.finish();
+  }
+
+  deleteGroup(group: Group): void {
+    this.#out.deleteGroup(this.groupOf(group));
+  }
+
+  renamed(point: Point): Point {
+    if (this.#rename === "") return point;
+    const { series } = point;
+    const known =
+      this.#renamed.get(series) ??
+      this.#renamed.set(
+        series,
+        new Series(series.db, series.rp, this.#rename, series.tagKeys, series.tagValues),
+      );
+    return new Point(known, point.shape, point.values, point.timeMs, point.timeNs);
+  }
+
+  renamedBegin(begin: BatchBegin): BatchBegin {
+    return this.#rename === "" ? begin : { ...begin, name: this.#rename };
+  }
+
+  /** One group object per group, whichever input a message came by. */
+  groupOf(group: Group): Group {
+    const name = this.#rename === "" ? group.name : this.#rename;
+    return this.#groups.find(name, group.dimensions, group.tagValues);
+  }
+
+  /** Lets go of everything up to the mark; true when something went. */
+  #emitReady(): boolean {
+    const mark = this.#mark();
+    if (mark === undefined) return false;
+    let emitted = false;
+    for (const source of this.#sources) {
+      for (;;) {
+        const message = source.waiting[source.head];
+        if (message === undefined) break;
+        if (compareTime(message.ms, message.ns, mark.ms, mark.ns) > 0) break;
+        this.#advance(source);
+        emitted = true;
+        message.send(this.#out);
+      }
+    }
+    return emitted;
+  }
+
+  #advance(source: Source): void {
+    source.head++;
+    this.#held--;
+    if (source.head === source.waiting.length) {
+      source.waiting.length = 0;
+      source.head = 0;
+    } else if (source.head >= 1_024) {
+      source.waiting.splice(0, source.head);
+      source.head = 0;
+    }
+  }
+
+  #mark(): { readonly ms: number; readonly ns: number } | undefined {
+    let ms = Number.POSITIVE_INFINITY;
+    let ns = 0;
+    const drained = this.#sources.every(({ finished }) => finished);
+    for (const source of this.#sources) {
+      const first = source.waiting[source.head];
+      if (first === undefined && drained) continue;
+      const sourceMs = first?.ms ?? source.lastMs;
+      if (sourceMs === undefined) return undefined;
+      const sourceNs = first?.ns ?? source.lastNs;
+      if (compareTime(sourceMs, sourceNs, ms, ns) < 0) {
+        ms = sourceMs;
+        ns = sourceNs;
+      }
+    }
+    return { ms, ns };
+  }
+}
+
+class Input implements Receiver {
+  readonly #union: Union;
+  readonly #source: Source;
+  #begin: BatchBegin | undefined;
+  #points: Point[] = [];
+
+  constructor(union: Union, source: Source) {
+    this.#union = union;
+    this.#source = source;
+  }
+
+  point(group: Group, point: Point): void {
+    const to = this.#union.groupOf(group);
+    const renamed = this.#union.renamed(point);
+    this.#union.take(this.#source, {
+      ms: point.timeMs,
+      ns: point.timeNs,
+      send: (out) => out.point(to, renamed),
+    });
+  }
+
+  beginBatch(_group: Group, begin: BatchBegin): void {
+    this.#begin = this.#union.renamedBegin(begin);
+    this.#points = [];
+  }
+
+  batchPoint(_group: Group, point: Point): void {
+    this.#points.push(this.#union.renamed(point));
+  }
+
+  endBatch(group: Group): void {
+    const begin = this.#begin;
+    if (begin === undefined) return;
+    const to = this.#union.groupOf(group);
+    const points = this.#points;
+    this.#points = [];
+    this.#union.take(this.#source, {
+      ms: begin.tmaxMs,
+      ns: begin.tmaxNs,
+      send(out) {
+        out.beginBatch(to, begin);
+        for (const point of points) out.batchPoint(to, point);
+        out.endBatch(to);
+      },
+    });
+  }
+
+  barrier(group: Group, ms: number, ns: number): void {
+    const to = this.#union.groupOf(group);
+    this.#union.take(this.#source, { ms, ns, send: (out) => out.barrier(to, ms, ns) });
+  }
+
+  deleteGroup(group: Group): void {
+    this.#union.deleteGroup(group);
+  }
+
+  finish(): void {
+    this.#union.finish(this.#source);
+  }
+}
