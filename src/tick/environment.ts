@@ -91,6 +91,14 @@ export interface NodeType extends ObjectSpec {
   readonly onlyParents?: readonly string[];
   /** True when arguments of type `node` become further parents (`join`, `union`), each taking one node ID. */
   readonly joinsArguments?: boolean;
+  /**
+   * True for `stats`: it is not fed by its parent but watches what the parent emits. A parent that has no
+   * children yet gets a hidden `noop` child (node type `noop`, if the environment has it),
+   * with the ID after the watcher's.
+   */
+  readonly observesParent?: boolean;
+  /** True for nodes that scripts cannot call (`noop`). */
+  readonly hidden?: boolean;
   /** Name of a chain method that builds a sub-pipeline instead of one node (`deadman`). See `expand`. */
   readonly expand?: (call: ExpandCall) => NodeDefinition;
   /** Called when the script has been read; throws `Error` with the node's own message (no position). */
@@ -130,7 +138,7 @@ export interface NodeDefinition {
   readonly parents: readonly NodeDefinition[];
   /** Property calls in script order. */
   readonly calls: PropertyCall[];
-  /** False for `@udf()` nodes and others made by a dynamic method. */
+  /** Where the call stands; `undefined` for nodes that no call made alone (source, `noop`, parts of `deadman`). */
   readonly position: Position | undefined;
 }
 
