@@ -1,0 +1,830 @@
+/**
+ * Alert ownership of one member as a state machine: who sends each event, and that it happens once.
+ *
+ * Inputs are methods with the time, outputs are collected and taken with `flush`; nothing in here waits, reads a clock
+ * or touches a socket, so the simulator runs the same lines. `now` is *core time*: monotonic milliseconds without the
+ * stalls of this process, so that every wait is extended by a stall without being touched (reference gossip.md §13).
+ * A stand-alone daemon is a cluster of one and takes the same path. Source: reference gossip.md §14.
+ */
+
+import { type AlertEvent, eventKey } from "#alert/event.ts";
+import type { Random } from "#lib/random.ts";
+import type { ClusterView, MemberId } from "../ports.ts";
+import { Absences, type LinkState } from "./absences.ts";
+import { Completions } from "./completions.ts";
+import { Dispatch } from "./dispatch.ts";
+import { type Held, newHeld } from "./held.ts";
+import { Journal, type StoredWrite } from "./journal.ts";
+import {
+  HELD_MAX,
+  LEAVE_MAX_MS,
+  PULL_PAGE_MAX,
+  RECENT_KEYS_MAX,
+  REMOVAL_MAX_MS,
+  SAFE_WAIT_MS,
+} from "./limits.ts";
+import type {
+  Batch,
+  CompletionEntry,
+  Notice,
+  PassNotice,
+  PullAnswer,
+  PullRequest,
+  SettledNotice,
+} from "./notices.ts";
+import { PeerQueue } from "./peer-queue.ts";
+import { type PullHost, Pulls } from "./pulls.ts";
+import { Rankings, type TopicOwners } from "./ranking.ts";
+import { type Reason, ReasonCounts } from "./reasons.ts";
+import { keyOf } from "./stamp.ts";
+import { TimerHeap } from "./timer-heap.ts";
+
+/** What the shell has to do. */
+export type Output =
+  | {
+      readonly kind: "batch";
+      readonly to: MemberId;
+      readonly number: number;
+      readonly batch: Batch;
+    }
+  | {
+      readonly kind: "start";
+      readonly ticket: number;
+      readonly event: AlertEvent;
+      readonly handler: string;
+    }
+  | { readonly kind: "cancel"; readonly ticket: number }
+  | { readonly kind: "write"; readonly number: number; readonly writes: readonly StoredWrite[] }
+  | { readonly kind: "pull"; readonly from: MemberId; readonly request: PullRequest }
+  /** Everything is handed over; the process may end. */
+  | { readonly kind: "left" };
+
+/** Synchronous questions to the alert core. */
+export interface CorePorts {
+  /**
+   * First copy of an event on this owner; returns the handlers to be told outside the process (those inside run on every
+   * owner, within this call). Must not call the core.
+   */
+  accept(event: AlertEvent): readonly string[];
+}
+
+export interface CoreOptions {
+  /** Tells this start of the process from others. */
+  readonly boot: string;
+  /** `[alert] delay-per-member`, ms. */
+  readonly delayMs: number;
+  /** `[alert] full-sync-interval`, ms. */
+  readonly fullSyncMs: number;
+}
+
+/** An event that was not settled when the process ended, as found on disk. */
+export interface PendingRow {
+  /** Key of its row. */
+  readonly row: string;
+  readonly event: AlertEvent;
+  readonly local: boolean;
+}
+
+export class OwnershipCore {
+  readonly #ports: CorePorts;
+  readonly #options: CoreOptions;
+  readonly #timers = new TimerHeap();
+  readonly #counts = new ReasonCounts();
+  readonly #rankings = new Rankings();
+  readonly #completions = new Completions();
+  readonly #journal: Journal;
+  readonly #absences: Absences;
+  readonly #dispatch: Dispatch;
+  readonly #pulls: Pulls;
+  readonly #held = new Map<string, Held>();
+  /** Settled lately: key → handlers told. */
+  readonly #recent = new Map<string, readonly string[]>();
+  readonly #peers = new Map<MemberId, PeerQueue>();
+  #outputs: Output[] = [];
+  /** Published events not yet known to be safe, oldest first; looked at by a timer. */
+  #watched: Held[] = [];
+  #watching = false;
+  #view: ClusterView;
+  #gone: ReadonlyMap<MemberId, Reason> = new Map();
+  #goneTimerAt = Number.POSITIVE_INFINITY;
+  #now: number;
+  #epoch = 1;
+  /** When the acting owners last changed. */
+  #changedAt = Number.NEGATIVE_INFINITY;
+  #number = 0;
+  #solo = 0;
+  #leaving = false;
+  /** Leaving this cluster only. */
+  #resumable = false;
+  #left = false;
+
+  constructor(
+    ports: CorePorts,
+    random: Random,
+    options: CoreOptions,
+    start: {
+      readonly view: ClusterView;
+      readonly now: number;
+      readonly completions: Iterable<CompletionEntry>;
+    },
+  ) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#view = start.view;
+    this.#now = start.now;
+    this.#journal = new Journal(options.boot);
+    this.#absences = new Absences(options.delayMs);
+    this.#dispatch = new Dispatch(this.#dispatchHost());
+    for (const entry of start.completions) this.#completions.merge(entry);
+    this.#gone = this.#absences.of(start.view, start.now);
+    this.#rankings.update(start.view, new Set(this.#gone.keys()));
+    this.#pulls = new Pulls(this.#pullHost(random));
+    this.#pulls.started();
+    this.#armGone();
+  }
+
+  // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  publish(event: AlertEvent, scope: "cluster" | "local", now: number): void {
+    this.#now = now;
+    const local = scope === "local";
+    const solo = local || this.#view.members.length <= 1;
+    const key = solo ? `${eventKey(event)}#${++this.#solo}` : eventKey(event);
+    const known = this.#held.get(key);
+    if (known !== undefined) {
+      this.#counts.add("duplicate_pending");
+      if (!known.producer) this.#becomeProducer(known);
+      return;
+    }
+    if (this.#recent.has(key)) {
+      this.#counts.add("duplicate_settled");
+      return;
+    }
+    const held = this.#hold(key, event, { solo, local, producer: true });
+    this.#journal.expect(held);
+    this.#placePublished(held);
+    this.#watch(held);
+  }
+
+  /**
+   * Takes up what an earlier start left on disk. To be called once the handlers are attached, also those of tasks:
+   * an event without handlers is settled.
+   */
+  recover(rows: Iterable<PendingRow>, now: number): void {
+    this.#now = now;
+    for (const { row, event, local } of rows) this.#recover(row, event, local);
+  }
+
+  received(from: MemberId, batch: Batch, now: number): void {
+    this.#now = now;
+    for (const notice of batch.notices) this.#applyNotice(from, notice);
+    for (const event of batch.events) this.#receiveEvent(from, event);
+  }
+
+  delivered(to: MemberId, number: number, now: number): void {
+    this.#now = now;
+    for (const held of this.#peers.get(to)?.delivered(number) ?? []) {
+      if (held.settled) continue;
+      held.copies.set(to, "acked");
+      this.#journal.markSafe(held);
+    }
+  }
+
+  /** `refused`: the peer understood the call and will never take this batch. */
+  undelivered(to: MemberId, number: number, now: number, why: "failed" | "refused"): void {
+    this.#now = now;
+    const queue = this.#peers.get(to);
+    const result = queue?.undelivered(number, now, why) ?? "unknown";
+    if (queue === undefined || result === "unknown") return;
+    this.#counts.add(result === "dropped" ? "batch_refused" : "batch_repeated");
+    if (this.#rankings.isGone(to)) this.#dropQueue(to, queue);
+    else this.#armRetry(queue);
+  }
+
+  sendFinished(ticket: number, succeeded: boolean, now: number): void {
+    this.#now = now;
+    this.#dispatch.sendFinished(ticket, succeeded);
+  }
+
+  setView(view: ClusterView, now: number): void {
+    this.#now = now;
+    const before = this.#rankings.members;
+    const beforeRedundancy = this.#rankings.redundancy;
+    this.#view = view;
+    if (this.#resumable && view.members.length <= 1) this.#resume();
+    this.#topology();
+    const members = this.#rankings.members;
+    const same =
+      before.length === members.length &&
+      before.every((member) => members.includes(member)) &&
+      beforeRedundancy === this.#rankings.redundancy;
+    if (same) return;
+    for (const id of this.#peers.keys()) if (!members.includes(id)) this.#peers.delete(id);
+    this.#pulls.tableChanged();
+  }
+
+  link(member: MemberId, state: LinkState, now: number): void {
+    this.#now = now;
+    const before = this.#absences.link(member);
+    this.#absences.setLink(member, state);
+    if (state === "up") {
+      this.#topology();
+      this.#peers.get(member)?.hurry();
+      this.#resendTo(member);
+      this.#pulls.linked(member, before !== undefined);
+      return;
+    }
+    for (const held of this.#held.values()) {
+      if (held.copies.get(member) !== "queued") held.copies.delete(member);
+    }
+    this.#topology();
+  }
+
+  /** The process was away; core time did not move meanwhile. */
+  stalled(now: number): void {
+    this.#now = now;
+    this.#counts.add("stall");
+    this.#pulls.stalled();
+  }
+
+  answerPull(from: MemberId, request: PullRequest): PullAnswer {
+    const { boot } = this.#options;
+    const upTo = this.#completions.sequence;
+    const holds = request.before === 0 ? this.#dispatch.holds() : [];
+    if (request.digest === this.#completions.digest) {
+      return { boot, upTo, entries: [], next: 0, holds };
+    }
+    const since = request.boot === boot ? request.since : 0;
+    const wanted = ({ topic }: { readonly topic: string }): boolean => {
+      const { home, acting } = this.#rankings.of(topic);
+      return home.includes(from) || acting.includes(from);
+    };
+    const { before } = request;
+    const page = this.#completions.page({ since, before, max: PULL_PAGE_MAX, wanted });
+    return { boot, upTo, ...page, holds };
+  }
+
+  /** The answer to a `pull` output; `undefined` when it failed. */
+  pulled(from: MemberId, answer: PullAnswer | undefined, now: number): void {
+    this.#now = now;
+    this.#pulls.answered(from, answer);
+  }
+
+  /** The commit of a `write` output ended, well or not. */
+  written(number: number, succeeded: boolean, now: number): void {
+    this.#now = now;
+    if (!succeeded) this.#counts.add("persist_failed");
+    this.#journal.written(number);
+  }
+
+  forgetTopic(topic: string, now: number): void {
+    this.#now = now;
+    for (const id of this.#completions.forget(topic)) this.#journal.removeCompletions(topic, id);
+    for (const held of [...this.#held.values()]) {
+      if (held.event.topic !== topic) continue;
+      if (held.role === "watcher") this.#settle(held, "topic_forgotten");
+      else this.#dispatch.drop(held, "topic_forgotten");
+    }
+  }
+
+  /**
+   * Hands everything over; `left` is put out when that is done or took too long. A member that is being removed goes on
+   * by itself once its view has no others, or with them if the removal did not happen.
+   */
+  leave(why: "leaving" | "removed", now: number): void {
+    this.#now = now;
+    if (this.#leaving) return;
+    this.#leaving = true;
+    if (why === "removed") {
+      this.#resumable = true;
+      this.#timers.set(now + REMOVAL_MAX_MS, () => this.#resume());
+    }
+    this.#topology();
+    this.#dispatch.handOver([...this.#held.values()], "finish claimed");
+    this.#timers.set(now + LEAVE_MAX_MS, () => this.#cutOff());
+  }
+
+  /** Runs what is due. */
+  tick(now: number): void {
+    this.#now = now;
+    this.#timers.runDue(now);
+  }
+
+  // ── outputs ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes what is to be done. Call it once after a run of inputs; what they have in common travels together. */
+  flush(now: number): readonly Output[] {
+    this.#now = now;
+    for (const [to, queue] of this.#peers) {
+      for (let batch = queue.take(to, ++this.#number, now); batch !== undefined; ) {
+        this.#outputs.push({ kind: "batch", to, number: this.#number, batch });
+        batch = queue.take(to, ++this.#number, now);
+      }
+    }
+    const writes = this.#journal.take(++this.#number);
+    if (writes !== undefined) this.#outputs.push({ kind: "write", number: this.#number, writes });
+    if (this.#leaving && !this.#left && this.#isHandedOver()) this.#sayLeft();
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+
+  /** When `tick` is next due, core time; `undefined` when nothing waits. */
+  nextAt(): number | undefined {
+    return this.#timers.nextAt();
+  }
+
+  /** See `Journal`: `settled()` closes a generation and waits until it is safe. */
+  closeGeneration(): number {
+    return this.#journal.closeGeneration();
+  }
+
+  isSafe(generation: number): boolean {
+    return this.#journal.isSafe(generation);
+  }
+
+  owners(topic: string): TopicOwners {
+    return this.#rankings.of(topic);
+  }
+
+  /** Everything was handed over. */
+  get hasLeft(): boolean {
+    return this.#left;
+  }
+
+  /** Equal on members whose completion tables are equal. */
+  get completionDigest(): string {
+    return this.#completions.digest;
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    let waiting = 0;
+    for (const queue of this.#peers.values()) waiting += queue.size;
+    const { primary, secondary } = this.#dispatch.handled;
+    return {
+      "notification-dropped": this.#counts.get("notice_late"),
+      "primary-handle-count": primary,
+      "secondary-handle-count": secondary,
+      events_held: this.#held.size,
+      outbox_size: waiting,
+      lanes: this.#dispatch.lanes,
+      sends_in_flight: this.#dispatch.sendsInFlight,
+      completion_ids: this.#completions.size,
+      ...this.#counts.all(),
+    };
+  }
+
+  // ── taking events in ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #hold(
+    key: string,
+    event: AlertEvent,
+    how: { readonly solo: boolean; readonly local: boolean; readonly producer: boolean },
+  ): Held {
+    const held = newHeld({ key, event, receivedAt: this.#now, ...how });
+    if (this.#held.size >= HELD_MAX) this.#dropOldest();
+    this.#held.set(key, held);
+    return held;
+  }
+
+  #dropOldest(): void {
+    for (const held of this.#held.values()) {
+      if ([...held.works.values()].some((work) => work.state === "sending")) continue;
+      if (held.role === "watcher") this.#settle(held, "held_full");
+      else this.#dispatch.drop(held, "held_full");
+      return;
+    }
+  }
+
+  #placePublished(held: Held): void {
+    const { acting } = this.#rankings.of(held.event.topic);
+    held.epoch = this.#epoch;
+    if (!held.solo) this.#sendToOwners(held);
+    if (held.solo || acting.includes(this.#view.localId)) this.#becomeOwner(held);
+    else this.#armWatcher(held);
+    this.#storeIfAlone(held);
+  }
+
+  #becomeProducer(held: Held): void {
+    held.producer = true;
+    held.epoch = this.#epoch;
+    if (!held.solo) this.#sendToOwners(held);
+  }
+
+  #becomeOwner(held: Held): void {
+    held.role = "owner";
+    held.receivedAt = this.#now;
+    const handlers = this.#ports.accept(held.event);
+    if (handlers.length === 0) {
+      this.#settle(held, "no_handler");
+      return;
+    }
+    this.#dispatch.take(held, handlers);
+  }
+
+  #armWatcher(held: Held): void {
+    const { acting } = this.#rankings.of(held.event.topic);
+    const wait = Math.max(1, acting.length) * this.#options.delayMs;
+    this.#timers.set(this.#now + wait, () => this.#checkWatched(held));
+  }
+
+  /**
+   * U11: when no owner acknowledged within the time that all of them together have, the producer acts itself. Owners that
+   * did are offered the event again, and say so if it is settled; a lost notice would leave the copy here for ever.
+   */
+  #checkWatched(held: Held): void {
+    if (held.settled || held.role === "owner" || this.#leaving) return;
+    if (isElsewhere(held)) {
+      this.#counts.add("watched_offered_again");
+      for (const member of receivers(held)) {
+        if (held.copies.get(member) === "acked") held.copies.delete(member);
+      }
+      this.#sendToOwners(held);
+      this.#armWatcher(held);
+      return;
+    }
+    held.excused = true;
+    this.#becomeOwner(held);
+  }
+
+  #receiveEvent(from: MemberId, event: AlertEvent): void {
+    const key = eventKey(event);
+    const done = this.#recent.get(key);
+    if (done !== undefined) {
+      this.#counts.add("duplicate_settled");
+      this.#tellSettled(from, event, done);
+      return;
+    }
+    const known = this.#held.get(key);
+    if (known !== undefined) {
+      this.#counts.add("duplicate_pending");
+      this.#markSource(known, from);
+      if (known.role === "watcher") this.#becomeOwner(known);
+      return;
+    }
+    const held = this.#hold(key, event, { solo: false, local: false, producer: false });
+    this.#markSource(held, from);
+    const { acting, home } = this.#rankings.of(event.topic);
+    const self = this.#view.localId;
+    if (!acting.includes(self)) this.#counts.add("event_for_non_owner");
+    else if (!home.includes(self)) this.#counts.add("stand_in");
+    this.#becomeOwner(held);
+    if (held.settled) return;
+    if (this.#leaving) this.#sendToOwners(held);
+    this.#storeIfAlone(held);
+  }
+
+  #markSource(held: Held, from: MemberId): void {
+    held.sources.add(from);
+    held.copies.set(from, "came");
+    this.#journal.markSafe(held);
+  }
+
+  /** A row on disk says that this event was not settled when the process ended. */
+  #recover(row: string, event: AlertEvent, local: boolean): void {
+    this.#counts.add("pending_recovered");
+    const solo = local || this.#view.members.length <= 1;
+    const key = solo ? `${eventKey(event)}#${++this.#solo}` : eventKey(event);
+    if (this.#held.has(key)) {
+      this.#journal.removeRow(row);
+      return;
+    }
+    const held = this.#hold(key, event, { solo, local, producer: true });
+    held.row = row;
+    this.#placePublished(held);
+  }
+
+  #sendToOwners(held: Held): void {
+    for (const member of this.#rankings.of(held.event.topic).acting) {
+      if (member === this.#view.localId) continue;
+      if (held.copies.has(member)) continue;
+      held.copies.set(member, "queued");
+      this.#peer(member).addEvent(held);
+    }
+  }
+
+  // ── notices ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #applyNotice(from: MemberId, notice: Notice): void {
+    switch (notice.kind) {
+      case "done":
+        this.#dispatch.done(notice, "notice");
+        return;
+      case "hold":
+        this.#dispatch.hold(notice, from);
+        return;
+      case "pass":
+        this.#applyPass(from, notice);
+        return;
+      case "settled":
+        this.#applySettled(from, notice);
+        return;
+    }
+  }
+
+  #applyPass(from: MemberId, { event, handlers, failed }: PassNotice): void {
+    const key = eventKey(event);
+    if (!this.#held.has(key)) this.#receiveEvent(from, event);
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    if (held.role === "watcher") this.#becomeOwner(held);
+    this.#dispatch.passed(held, handlers, failed);
+  }
+
+  #applySettled(from: MemberId, { topic, id, stamp, done }: SettledNotice): void {
+    const held = this.#held.get(keyOf(topic, id, stamp));
+    if (held === undefined) return;
+    for (const handler of done) {
+      const entry = { topic, id, handler, stamp, by: from };
+      if (held.role === "owner") this.#dispatch.done(entry, "notice");
+      if (held.epoch === this.#epoch) continue;
+      // The owners changed since it was sent: one of them may not be told by the member that settled it.
+      this.#counts.add("settled_forwarded");
+      for (const member of receivers(held)) {
+        if (member !== from) this.#tell(member, { kind: "done", ...entry });
+      }
+    }
+    if (held.role === "watcher") {
+      held.done.push(...done);
+      this.#settle(held, "settled_by_owner");
+    }
+  }
+
+  #tell(member: MemberId, notice: Notice): void {
+    if (this.#rankings.isGone(member) || !this.#rankings.members.includes(member)) return;
+    if (!this.#peer(member).addNotice(notice)) this.#counts.add("notices_dropped_full");
+  }
+
+  #tellOwners(held: Held, notice: Notice): void {
+    const { home, acting } = this.#rankings.of(held.event.topic);
+    for (const member of new Set([...acting, ...home, ...receivers(held)])) {
+      if (member !== this.#view.localId) this.#tell(member, notice);
+    }
+  }
+
+  #tellSettled(member: MemberId, event: AlertEvent, done: readonly string[]): void {
+    const { topic, id, time, level } = event;
+    const stamp = { ms: time.ms, ns: time.ns, level };
+    this.#tell(member, { kind: "settled", topic, id, stamp, done });
+  }
+
+  // ── settling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #settle(held: Held, reason: Reason | undefined): void {
+    if (reason !== undefined) this.#counts.add(reason);
+    held.settled = true;
+    this.#held.delete(held.key);
+    this.#journal.markSafe(held);
+    this.#journal.removePending(held);
+    if (held.solo) return;
+    this.#remember(held.key, held.done);
+    const { home, acting } = this.#rankings.of(held.event.topic);
+    for (const member of held.sources) {
+      if (home.includes(member) || acting.includes(member)) continue;
+      this.#tellSettled(member, held.event, held.done);
+    }
+  }
+
+  #remember(key: string, done: readonly string[]): void {
+    if (this.#recent.size >= RECENT_KEYS_MAX) {
+      // Half at once: deleting first keys one by one grows slow with the size of the map.
+      let drop = RECENT_KEYS_MAX / 2;
+      for (const old of this.#recent.keys()) {
+        if (drop-- <= 0) break;
+        this.#recent.delete(old);
+      }
+    }
+    this.#recent.set(key, done);
+  }
+
+  #learned(entry: CompletionEntry): void {
+    const row = this.#completions.row(entry.topic, entry.id);
+    if (row !== undefined) this.#journal.putCompletions(row);
+    const evicted = this.#completions.evict();
+    if (evicted === undefined) return;
+    this.#counts.add("completion_evicted");
+    this.#journal.removeCompletions(evicted.topic, evicted.id);
+  }
+
+  // ── safety on disk ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #storeIfAlone(held: Held): void {
+    if (held.settled || held.row !== "") return;
+    const self = this.#view.localId;
+    const { acting } = this.#rankings.of(held.event.topic);
+    if (!held.solo && acting.some((member) => member !== self)) return;
+    this.#counts.add("pending_persisted");
+    this.#journal.putPending(held);
+  }
+
+  /** Writes events to disk that nobody acknowledged in time. */
+  #watch(held: Held): void {
+    if (held.unsafe === 0 || held.row !== "") return;
+    this.#watched.push(held);
+    if (!this.#watching) this.#armWatch(held.receivedAt + SAFE_WAIT_MS);
+  }
+
+  #armWatch(at: number): void {
+    this.#watching = true;
+    this.#timers.set(at, () => this.#storeUnanswered());
+  }
+
+  #storeUnanswered(): void {
+    this.#watching = false;
+    let seen = 0;
+    for (const held of this.#watched) {
+      const due = held.receivedAt + SAFE_WAIT_MS;
+      if (due > this.#now) {
+        this.#armWatch(due);
+        break;
+      }
+      seen++;
+      if (held.unsafe === 0 || held.settled || held.row !== "") continue;
+      this.#counts.add("pending_persisted");
+      this.#journal.putPending(held);
+    }
+    this.#watched.splice(0, seen);
+  }
+
+  // ── changes around us ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Looks at who is gone, and moves events and waits accordingly. */
+  #topology(): void {
+    const gone = this.#absences.of(this.#view, this.#now);
+    for (const [member, reason] of gone) {
+      if (this.#gone.has(member)) continue;
+      this.#counts.add(reason);
+      this.#forgetQueued(member);
+    }
+    this.#gone = gone;
+    const away = new Set(gone.keys());
+    if (this.#leaving) away.add(this.#view.localId);
+    const before = this.#ownershipText();
+    this.#rankings.update(this.#view, away);
+    this.#armGone();
+    this.#pulls.openIfAllowed();
+    if (this.#ownershipText() === before) return;
+    this.#epoch++;
+    this.#changedAt = this.#now;
+    this.#counts.add("wait_recomputed");
+    for (const held of [...this.#held.values()]) this.#place(held);
+    this.#dispatch.runAll();
+  }
+
+  #ownershipText(): string {
+    const acting = this.#rankings.members.filter((member) => !this.#rankings.isGone(member));
+    return `${this.#rankings.redundancy} ${this.#rankings.members.join()} ${acting.join()}`;
+  }
+
+  #place(held: Held): void {
+    if (held.solo || held.settled) return;
+    const isActing = this.#rankings.of(held.event.topic).acting.includes(this.#view.localId);
+    if (held.producer || !isActing) this.#sendToOwners(held);
+    if (isActing && held.role === "watcher" && !this.#leaving) this.#becomeOwner(held);
+    this.#storeIfAlone(held);
+  }
+
+  /** A member is gone: what was queued for it would wait in vain, and it has forgotten what it acknowledged. */
+  #forgetQueued(member: MemberId): void {
+    const queue = this.#peers.get(member);
+    if (queue !== undefined) this.#dropQueue(member, queue);
+    for (const held of this.#held.values()) {
+      held.copies.delete(member);
+      held.sources.delete(member);
+    }
+  }
+
+  #dropQueue(member: MemberId, queue: PeerQueue): void {
+    const lost = queue.clear();
+    if (lost > 0) this.#counts.add("notices_dropped_gone", lost);
+    for (const held of this.#held.values()) {
+      if (held.copies.get(member) === "queued") held.copies.delete(member);
+    }
+  }
+
+  /** The connection is back; it may be a new start of that member, which knows nothing. */
+  #resendTo(member: MemberId): void {
+    for (const held of this.#held.values()) {
+      if (held.solo || held.copies.has(member)) continue;
+      if (held.producer || this.#leaving) this.#sendToOwners(held);
+    }
+  }
+
+  #armGone(): void {
+    const at = this.#absences.nextAt(this.#now);
+    if (at === undefined || (at >= this.#goneTimerAt && this.#goneTimerAt > this.#now)) return;
+    this.#goneTimerAt = at;
+    this.#timers.set(at, () => {
+      this.#goneTimerAt = Number.POSITIVE_INFINITY;
+      this.#topology();
+    });
+  }
+
+  #peer(member: MemberId): PeerQueue {
+    let queue = this.#peers.get(member);
+    if (queue === undefined) {
+      queue = new PeerQueue();
+      this.#peers.set(member, queue);
+    }
+    return queue;
+  }
+
+  #armRetry(queue: PeerQueue): void {
+    const at = queue.retryAt(this.#now);
+    if (at !== undefined) this.#timers.set(at, () => {});
+  }
+
+  // ── leaving ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #isHandedOver(): boolean {
+    if (this.#dispatch.sendsInFlight > 0) return false;
+    for (const queue of this.#peers.values()) if (!queue.isIdle) return false;
+    return true;
+  }
+
+  /** What others took over is theirs; the rest is this member's own business again. */
+  #resume(): void {
+    if (!this.#resumable) return;
+    this.#resumable = false;
+    this.#leaving = false;
+    this.#left = false;
+    for (const held of [...this.#held.values()]) {
+      if (held.solo || !isElsewhere(held)) continue;
+      if (held.role === "watcher") this.#settle(held, "handed_over");
+      else this.#dispatch.drop(held, "handed_over");
+    }
+    this.#topology();
+  }
+
+  /** The time for sends in flight is over. */
+  #cutOff(): void {
+    if (this.#left) return;
+    this.#dispatch.handOver([...this.#held.values()], "cut claimed off");
+    this.#dispatch.cancelAll();
+    for (const held of this.#held.values()) {
+      if (!isElsewhere(held)) this.#journal.putPending(held);
+    }
+    this.#sayLeft();
+  }
+
+  #sayLeft(): void {
+    this.#left = true;
+    this.#outputs.push({ kind: "left" });
+  }
+
+  #pullHost(random: Random): PullHost {
+    const { delayMs, fullSyncMs } = this.#options;
+    const self = this.#view.localId;
+    return {
+      delayMs,
+      fullSyncMs,
+      random,
+      timers: this.#timers,
+      counts: this.#counts,
+      now: () => this.#now,
+      others: () => this.#rankings.members.filter((member) => member !== self),
+      isAway: (member) => this.#rankings.isGone(member) || !this.#rankings.members.includes(member),
+      isLinked: (member) => this.#absences.link(member) === "up",
+      digest: () => this.#completions.digest,
+      ask: (from, request) => this.#outputs.push({ kind: "pull", from, request }),
+      learn: (from, { entries, holds }) => {
+        for (const entry of entries) this.#dispatch.done(entry, "pull");
+        for (const lane of holds) this.#dispatch.hold(lane, from);
+      },
+      opened: () => this.#dispatch.runBlocked(),
+    };
+  }
+
+  #dispatchHost(): ConstructorParameters<typeof Dispatch>[0] {
+    return {
+      self: this.#view.localId,
+      delayMs: this.#options.delayMs,
+      rankings: this.#rankings,
+      completions: this.#completions,
+      timers: this.#timers,
+      counts: this.#counts,
+      now: () => this.#now,
+      ranksChangedAt: () => this.#changedAt,
+      mayClaim: () => (this.#leaving ? "never" : this.#pulls.isShut ? "held" : "yes"),
+      start: (ticket, event, handler) =>
+        this.#outputs.push({ kind: "start", ticket, event, handler }),
+      cancel: (ticket) => this.#outputs.push({ kind: "cancel", ticket }),
+      tellOwners: (held, notice) => this.#tellOwners(held, notice),
+      learned: (entry) => this.#learned(entry),
+      allSettled: (held) => this.#settle(held, undefined),
+    };
+  }
+}
+
+/** Does another member have a copy, as far as this one knows? */
+function isElsewhere(held: Held): boolean {
+  for (const state of held.copies.values()) if (state !== "queued") return true;
+  return false;
+}
+
+/** Members this one sent the event to, whether or not they own the topic by now. */
+function receivers(held: Held): readonly MemberId[] {
+  const out: MemberId[] = [];
+  for (const [member, state] of held.copies) if (state !== "came") out.push(member);
+  return out;
+}

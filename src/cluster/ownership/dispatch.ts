@@ -1,0 +1,431 @@
+/**
+ * Decides when this owner tells a handler of an event: waits, claims, sends, hands on.
+ *
+ * Per lane (topic, event ID, handler) only the oldest unsettled event is looked at. Its wait follows from this member's
+ * rank among the acting owners and from the last sign of work by another owner; it is computed anew, never stored, so
+ * a change of ranks needs nothing but another look. A wait that is over becomes a claim, unless a completion is known
+ * or sends are held back. Source: reference gossip.md §14.3 to §14.6, cluster-behaviour.md U13, U15.
+ */
+
+import type { AlertEvent } from "#alert/event.ts";
+import type { MemberId } from "../ports.ts";
+import type { Completions } from "./completions.ts";
+import { type Held, type Lane, Lanes, type Work } from "./held.ts";
+import { HOLD_CAP_DELAYS, HOLDS_PER_DELAY, RANK_GRACE_MS } from "./limits.ts";
+import type { CompletionEntry, LaneId, Notice } from "./notices.ts";
+import type { Rankings } from "./ranking.ts";
+import type { Reason, ReasonCounts } from "./reasons.ts";
+import { compareStamps } from "./stamp.ts";
+import type { TimerHeap } from "./timer-heap.ts";
+
+/** What dispatching needs of the core around it. */
+export interface DispatchHost {
+  readonly self: MemberId;
+  readonly delayMs: number;
+  readonly rankings: Rankings;
+  readonly completions: Completions;
+  readonly timers: TimerHeap;
+  readonly counts: ReasonCounts;
+  /** Core time. */
+  now(): number;
+  /** When the acting owners last changed; core time. */
+  ranksChangedAt(): number;
+  /** May a send be started now? `held` = not until `runBlocked`; `never` = this member is leaving. */
+  mayClaim(): "yes" | "held" | "never";
+  start(ticket: number, event: AlertEvent, handler: string): void;
+  cancel(ticket: number): void;
+  /** Notices to everyone who may hold a copy as owner. */
+  tellOwners(held: Held, notice: Notice): void;
+  /** A newer completion entered the table. */
+  learned(entry: CompletionEntry): void;
+  /** The last work of a held event ended. */
+  allSettled(held: Held): void;
+}
+
+interface Due {
+  readonly at: number;
+  readonly why: Reason;
+}
+
+const NOBODY: ReadonlySet<MemberId> = new Set();
+
+export class Dispatch {
+  readonly #host: DispatchHost;
+  readonly #lanes = new Lanes();
+  readonly #sending = new Map<number, Work>();
+  /** Lanes whose head is due but held back. */
+  readonly #blocked = new Set<Lane>();
+  #tickets = 0;
+  #primary = 0;
+  #secondary = 0;
+
+  constructor(host: DispatchHost) {
+    this.#host = host;
+  }
+
+  /** Sends started as first home owner, and as a later one. */
+  get handled(): { readonly primary: number; readonly secondary: number } {
+    return { primary: this.#primary, secondary: this.#secondary };
+  }
+
+  get sendsInFlight(): number {
+    return this.#sending.size;
+  }
+
+  get lanes(): number {
+    return this.#lanes.size;
+  }
+
+  /** Lanes this member is sending for right now. */
+  holds(): readonly LaneId[] {
+    const out: LaneId[] = [];
+    for (const { lane, held } of this.#sending.values()) {
+      if (held.local) continue;
+      out.push({ topic: lane.topic, id: lane.id, handler: lane.handler });
+    }
+    return out;
+  }
+
+  /** Gives a held event one work per handler and starts what is due. */
+  take(held: Held, handlers: readonly string[]): void {
+    const works = handlers.map((handler) => this.#lanes.add(held, handler));
+    for (const { lane } of works) this.run(lane);
+  }
+
+  /** Looks at every lane again: ranks, failures or the end of a hold may have changed what is due. */
+  runAll(): void {
+    for (const lane of [...this.#lanes.all()]) {
+      const head = lane.works[0];
+      if (head?.state === "passed") this.#retryIfLast(head);
+      this.run(lane);
+    }
+  }
+
+  /** Sends are allowed again. */
+  runBlocked(): void {
+    const lanes = [...this.#blocked];
+    this.#blocked.clear();
+    for (const lane of lanes) this.run(lane);
+  }
+
+  /** Another owner, or a pull, says that a handler was told. */
+  done(entry: CompletionEntry, via: "notice" | "pull"): void {
+    this.#merge(entry, via);
+    const lane = this.#lanes.get(entry);
+    if (lane === undefined) return;
+    lane.holder = undefined;
+    lane.heldSince = undefined;
+    if (via === "notice") lane.renewedAt = this.#host.now();
+    for (const work of [...lane.works]) this.#closeIfOlder(work, entry, via);
+    this.run(lane);
+  }
+
+  /** Another owner says that it is working on a lane. */
+  hold(id: LaneId, from: MemberId): void {
+    const now = this.#host.now();
+    const lane = this.#lanes.open(id);
+    if (lane.holder !== from || lane.heldSince === undefined) lane.heldSince = now;
+    lane.holder = from;
+    lane.renewedAt = now;
+    if (lane.works.length > 0) this.#host.counts.add("wait_held_by_other");
+    this.run(lane);
+  }
+
+  /** Some members cannot tell these handlers (`null`: any of the event's). */
+  passed(held: Held, handlers: readonly string[] | null, failed: readonly MemberId[]): void {
+    for (const work of [...held.works.values()]) {
+      if (handlers !== null && !handlers.includes(work.handler)) continue;
+      for (const member of failed) {
+        work.failed.add(member);
+        if (work.lane.holder === member) work.lane.holder = undefined;
+      }
+      if (work.state === "passed" && this.#candidates(work).length === 0) {
+        this.#settle(work, "all_failed");
+      }
+      this.run(work.lane);
+    }
+  }
+
+  sendFinished(ticket: number, succeeded: boolean): void {
+    const work = this.#sending.get(ticket);
+    if (work === undefined) {
+      this.#host.counts.add("send_unknown_ticket");
+      return;
+    }
+    this.#endSending(work);
+    if (succeeded) this.#sendSucceeded(work);
+    else this.#sendFailed(work);
+    this.run(work.lane);
+  }
+
+  /**
+   * Leaving: passes on what was not claimed, with the event, so that the next in rank goes at once. `claimed` also
+   * cuts off the sends in flight.
+   */
+  handOver(held: Iterable<Held>, claimed: "finish claimed" | "cut claimed off"): void {
+    const { self, counts } = this.#host;
+    for (const one of held) {
+      if (one.solo) continue;
+      const given: string[] = [];
+      for (const work of one.works.values()) {
+        if (work.state === "sending") {
+          if (claimed === "finish claimed") continue;
+          this.#host.cancel(work.ticket);
+          this.#endSending(work);
+          counts.add("send_cancelled_leaving");
+        } else if (work.state === "passed") continue;
+        this.#markPassed(work);
+        given.push(work.handler);
+      }
+      if (given.length === 0) continue;
+      const notice: Notice = { kind: "pass", event: one.event, handlers: given, failed: [self] };
+      this.#host.tellOwners(one, notice);
+    }
+  }
+
+  /** Cuts off every send; the event rows stay on disk. Returns how many there were. */
+  cancelAll(): number {
+    const works = [...this.#sending.values()];
+    for (const work of works) {
+      this.#host.cancel(work.ticket);
+      this.#endSending(work);
+      work.state = "waiting";
+      this.#host.counts.add("send_cancelled_leaving");
+    }
+    return works.length;
+  }
+
+  /** Ends all works of a held event that are not being sent. */
+  drop(held: Held, reason: Reason): void {
+    for (const work of [...held.works.values()]) {
+      if (work.state === "sending") continue;
+      this.#settle(work, reason);
+      this.run(work.lane);
+    }
+  }
+
+  /** Sends, waits or settles the head of a lane, as far as it goes now. */
+  run(lane: Lane): void {
+    if (lane.timer !== undefined) lane.timer.live = false;
+    lane.timer = undefined;
+    const host = this.#host;
+    for (;;) {
+      const work = lane.works[0];
+      if (work === undefined) {
+        this.#rest(lane);
+        return;
+      }
+      if (work.state === "sending") return;
+      const known = this.#alreadyKnown(work);
+      if (known !== undefined) {
+        this.#settle(work, known);
+        continue;
+      }
+      const due = this.#due(work);
+      if (due.at > host.now()) {
+        lane.timer = host.timers.set(due.at, () => this.run(lane));
+        return;
+      }
+      if (work.state === "passed") {
+        this.#settle(work, "passed_unanswered");
+        continue;
+      }
+      this.#claimIfAllowed(work, due.why);
+      return;
+    }
+  }
+
+  /** An empty lane that another owner holds is remembered until its hold would have been renewed. */
+  #rest(lane: Lane): void {
+    const { timers, delayMs } = this.#host;
+    const until = lane.renewedAt + delayMs;
+    if (lane.holder === undefined || until <= this.#host.now()) {
+      this.#blocked.delete(lane);
+      this.#lanes.prune(lane);
+    } else lane.timer = timers.set(until, () => this.run(lane));
+  }
+
+  #claimIfAllowed(work: Work, why: Reason): void {
+    const { counts } = this.#host;
+    const may = work.held.local ? "yes" : this.#host.mayClaim();
+    if (may === "yes") this.#claim(work, why);
+    else if (may === "held") {
+      if (!this.#blocked.has(work.lane)) counts.add("held_for_pull");
+      this.#blocked.add(work.lane);
+    }
+  }
+
+  #claim(work: Work, why: Reason): void {
+    const host = this.#host;
+    const ticket = ++this.#tickets;
+    work.state = "sending";
+    work.ticket = ticket;
+    this.#sending.set(ticket, work);
+    host.counts.add(why);
+    if (work.held.solo || host.rankings.of(work.lane.topic).home[0] === host.self) this.#primary++;
+    else this.#secondary++;
+    if (!work.held.solo) {
+      if (why !== "sent_by_rank_0") this.#sendHold(work);
+      this.#armHold(work);
+    }
+    host.start(ticket, work.held.event, work.handler);
+  }
+
+  #armHold(work: Work): void {
+    const { timers, delayMs } = this.#host;
+    work.holdTimer = timers.set(this.#host.now() + delayMs / HOLDS_PER_DELAY, () => {
+      this.#sendHold(work);
+      this.#armHold(work);
+    });
+  }
+
+  #sendHold(work: Work): void {
+    const { topic, id, handler } = work.lane;
+    this.#host.counts.add("heartbeats_sent");
+    this.#host.tellOwners(work.held, { kind: "hold", topic, id, handler });
+  }
+
+  #endSending(work: Work): void {
+    this.#sending.delete(work.ticket);
+    if (work.holdTimer !== undefined) work.holdTimer.live = false;
+    work.holdTimer = undefined;
+    work.ticket = 0;
+  }
+
+  #sendSucceeded(work: Work): void {
+    const host = this.#host;
+    const { topic, id, handler } = work.lane;
+    const { held } = work;
+    if (!held.local) {
+      const entry = { topic, id, handler, stamp: held.stamp, by: host.self };
+      if (host.completions.merge(entry)) host.learned(entry);
+      if (!held.solo) host.tellOwners(held, { kind: "done", ...entry });
+    }
+    this.#settle(work, "send_succeeded");
+  }
+
+  #sendFailed(work: Work): void {
+    const host = this.#host;
+    const { held } = work;
+    host.counts.add("send_failed");
+    this.#markPassed(work);
+    if (held.solo) {
+      this.#settle(work, "all_failed");
+      return;
+    }
+    const failed = [...work.failed];
+    const handlers = [work.handler];
+    host.tellOwners(held, { kind: "pass", event: held.event, handlers, failed });
+    if (this.#candidates(work).length === 0) this.#settle(work, "all_failed");
+  }
+
+  #markPassed(work: Work): void {
+    work.state = "passed";
+    work.passedAt = this.#host.now();
+    work.failed.add(this.#host.self);
+  }
+
+  /** Everybody it was passed to is gone: this member tries once more. */
+  #retryIfLast(work: Work): void {
+    const { acting } = this.#host.rankings.of(work.lane.topic);
+    if (acting.length !== 1 || acting[0] !== this.#host.self) return;
+    work.failed.clear();
+    work.state = "waiting";
+  }
+
+  #merge(entry: CompletionEntry, via: "notice" | "pull"): void {
+    const { completions, counts, self } = this.#host;
+    const known = completions.last(entry.topic, entry.id, entry.handler);
+    const both = known?.by === self && compareStamps(known.stamp, entry.stamp) === 0;
+    if (both && entry.by !== self && via === "notice") counts.add("notice_late");
+    if (completions.merge(entry)) this.#host.learned(entry);
+  }
+
+  #closeIfOlder(work: Work, entry: CompletionEntry, via: "notice" | "pull"): void {
+    if (work.held.solo) return;
+    const order = compareStamps(work.held.stamp, entry.stamp);
+    if (order > 0 || (order < 0 && work.state === "sending")) return;
+    if (via === "pull" && this.#blocked.has(work.lane)) {
+      this.#host.counts.add("pull_prevented_duplicate");
+    }
+    if (work.state === "sending") {
+      this.#host.cancel(work.ticket);
+      this.#endSending(work);
+      this.#host.counts.add("send_cancelled_done_elsewhere");
+    }
+    this.#settle(work, order === 0 ? "done_elsewhere" : "superseded");
+  }
+
+  #alreadyKnown(work: Work): Reason | undefined {
+    const { held } = work;
+    if (held.solo) return undefined;
+    const { topic, id, handler } = work.lane;
+    const last = this.#host.completions.last(topic, id, handler);
+    if (last === undefined) return undefined;
+    const order = compareStamps(held.stamp, last.stamp);
+    if (order > 0) return undefined;
+    return order === 0 ? "already_done" : "superseded";
+  }
+
+  #settle(work: Work, reason: Reason): void {
+    const { held } = work;
+    this.#host.counts.add(reason);
+    this.#lanes.remove(work);
+    if (TOLD.has(reason)) held.done.push(work.handler);
+    if (held.works.size === 0 && !held.settled) this.#host.allSettled(held);
+  }
+
+  /** Acting owners that have not failed yet, in order. */
+  #candidates(work: Work): readonly MemberId[] {
+    const { acting } = this.#host.rankings.of(work.lane.topic);
+    return acting.filter((member) => !work.failed.has(member));
+  }
+
+  /** Acting owners before this member, without those in `failed`. */
+  #rank(work: Work, failed: ReadonlySet<MemberId>): number {
+    let rank = 0;
+    for (const member of this.#host.rankings.of(work.lane.topic).acting) {
+      if (member === this.#host.self) return rank;
+      if (!failed.has(member)) rank++;
+    }
+    return rank;
+  }
+
+  #due(work: Work): Due {
+    const { held, lane } = work;
+    const { rankings, delayMs, self } = this.#host;
+    if (held.solo) return { at: held.receivedAt, why: "sent_by_rank_0" };
+    if (work.state === "passed") {
+      const base = Math.max(work.passedAt, lane.renewedAt);
+      return { at: base + (this.#candidates(work).length + 1) * delayMs, why: "passed_unanswered" };
+    }
+    const { home } = rankings.of(lane.topic);
+    const ranked = held.excused ? 0 : this.#rank(work, work.failed);
+    const why = this.#why(work, ranked, home[0] === self);
+    const holding = lane.holder !== undefined && !rankings.isGone(lane.holder);
+    const rank = holding ? Math.max(1, ranked) : ranked;
+    if (rank === 0) return { at: held.receivedAt, why };
+    // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
+    const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
+    const renewed = Math.max(held.receivedAt, lane.renewedAt) + rank * delayMs;
+    const waited = Math.max(renewed, grace);
+    if (!holding || lane.heldSince === undefined) return { at: waited, why };
+    const cap = lane.heldSince + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
+    return cap < waited ? { at: cap, why: "takeover_hold_cap" } : { at: waited, why };
+  }
+
+  #why(work: Work, rank: number, isFirst: boolean): Reason {
+    if (isFirst && rank === 0) return "sent_by_rank_0";
+    if (work.held.excused) return "takeover_no_owner_answered";
+    if (rank > 0) return "takeover_wait";
+    return this.#rank(work, NOBODY) > 0 ? "takeover_passed" : "takeover_gone";
+  }
+}
+
+/** Reasons after which the handler is known to have been told. */
+const TOLD: ReadonlySet<Reason> = new Set<Reason>([
+  "send_succeeded",
+  "done_elsewhere",
+  "already_done",
+  "superseded",
+]);

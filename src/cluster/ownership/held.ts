@@ -1,0 +1,175 @@
+/**
+ * What a member keeps of an event until it is settled, and the lanes that give its sends their order.
+ *
+ * A *held* event is known here and not yet settled. As *owner* this member has accepted it and has one *work* per
+ * handler; as *watcher* it is the producer and only keeps a copy for the owners. A *lane* is the line of works of one
+ * (topic, event ID, handler); only its head may be sent.
+ */
+
+import type { AlertEvent } from "#alert/event.ts";
+import type { MemberId } from "../ports.ts";
+import { type LaneId, laneKey } from "./notices.ts";
+import { compareStamps, type Stamp, stampOf } from "./stamp.ts";
+import type { HeapTimer } from "./timer-heap.ts";
+
+export interface Held {
+  readonly key: string;
+  readonly event: AlertEvent;
+  readonly stamp: Stamp;
+  /** Only this member may send it: local topics, and what was published while there was no other member. */
+  readonly solo: boolean;
+  /** A local topic: no completions, no notices. */
+  readonly local: boolean;
+  /** Raised here (also): this member answers for its arrival at the owners. */
+  producer: boolean;
+  role: "owner" | "watcher";
+  /** No owner acknowledged in time, so this producer acts (U11). */
+  excused: boolean;
+  /** When this member took it in, as owner or watcher; core time. */
+  receivedAt: number;
+  /** Members that sent it to us and want to know when it is settled. */
+  readonly sources: Set<MemberId>;
+  /** Who has a copy, as far as is known: on its way there, acknowledged, or it came from there. */
+  readonly copies: Map<MemberId, "queued" | "acked" | "came">;
+  readonly works: Map<string, Work>;
+  /** Handlers that were told. */
+  readonly done: string[];
+  settled: boolean;
+  /** Key of its row on disk, there or on its way; empty when it has none. */
+  row: string;
+  /** Generation of `settled()` it belongs to; 0 once safe, or when nobody waits for it. */
+  unsafe: number;
+  /** Change counter of owners at the time it was sent. */
+  epoch: number;
+}
+
+export interface Work {
+  readonly held: Held;
+  readonly lane: Lane;
+  readonly handler: string;
+  state: "waiting" | "sending" | "passed";
+  /** Members that cannot tell this handler. */
+  readonly failed: Set<MemberId>;
+  passedAt: number;
+  ticket: number;
+  holdTimer: HeapTimer | undefined;
+}
+
+export interface Lane extends LaneId {
+  readonly key: string;
+  readonly works: Work[];
+  /** The other owner that said it is working on this lane. */
+  holder: MemberId | undefined;
+  /** Last sign of work by another owner; core time. */
+  renewedAt: number;
+  /** First HOLD without progress since. */
+  heldSince: number | undefined;
+  timer: HeapTimer | undefined;
+}
+
+export interface HeldOptions {
+  readonly key: string;
+  readonly event: AlertEvent;
+  readonly solo: boolean;
+  readonly local: boolean;
+  readonly producer: boolean;
+  readonly receivedAt: number;
+}
+
+export function newHeld(options: HeldOptions): Held {
+  return {
+    ...options,
+    stamp: stampOf(options.event),
+    role: "watcher",
+    excused: false,
+    sources: new Set(),
+    copies: new Map(),
+    works: new Map(),
+    done: [],
+    settled: false,
+    row: "",
+    unsafe: 0,
+    epoch: 0,
+  };
+}
+
+/** Lanes by key; empty ones are removed. */
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  get size(): number {
+    return this.#lanes.size;
+  }
+
+  all(): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  get(id: LaneId): Lane | undefined {
+    return this.#lanes.get(laneKey(id));
+  }
+
+  /**
+   * Puts a new work into its place: by stamp, or at the end when only this member sends (then the order of
+   * publishing counts, as data times may run backwards). The work being sent keeps the head.
+   */
+  add(held: Held, handler: string): Work {
+    const lane = this.open({ topic: held.event.topic, id: held.event.id, handler });
+    const work: Work = {
+      held,
+      lane,
+      handler,
+      state: "waiting",
+      failed: new Set(),
+      passedAt: 0,
+      ticket: 0,
+      holdTimer: undefined,
+    };
+    let at = lane.works.length;
+    while (!held.solo && at > 0 && mustFollow(lane.works[at - 1], held)) at--;
+    lane.works.splice(at, 0, work);
+    held.works.set(handler, work);
+    return work;
+  }
+
+  remove(work: Work): void {
+    const { lane, held } = work;
+    const at = lane.works.indexOf(work);
+    if (at >= 0) lane.works.splice(at, 1);
+    held.works.delete(work.handler);
+  }
+
+  /** Lets an empty lane go, with its timer. A lane held by another owner is remembered while that lasts. */
+  prune(lane: Lane): void {
+    if (lane.works.length > 0) return;
+    if (lane.timer !== undefined) lane.timer.live = false;
+    lane.timer = undefined;
+    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
+  }
+
+  /** The lane, made if it does not exist. */
+  open(id: LaneId): Lane {
+    const key = laneKey(id);
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = {
+        topic: id.topic,
+        id: id.id,
+        handler: id.handler,
+        key,
+        works: [],
+        holder: undefined,
+        renewedAt: Number.NEGATIVE_INFINITY,
+        heldSince: undefined,
+        timer: undefined,
+      };
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+}
+
+function mustFollow(before: Work | undefined, held: Held): boolean {
+  if (before === undefined || before.state === "sending" || before.held.solo) return false;
+  return compareStamps(before.held.stamp, held.stamp) > 0;
+}

@@ -1,0 +1,61 @@
+/**
+ * What alert ownership keeps on disk: events not yet settled, and who was told of what.
+ *
+ * Rows are written one by one as things happen and removed when they are settled, so both tables stay as large as what
+ * is going on. Their values use the wire forms of `cluster/calls`.
+ */
+
+import type { AlertEvent } from "#alert/event.ts";
+import type { Kind } from "#storage/store.ts";
+import {
+  encodeAlert,
+  encodeStamp,
+  readAlert,
+  readMember,
+  readStamp,
+} from "../calls/alert-payloads.ts";
+import { wireFlag, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import type { Completion, CompletionRow } from "./completions.ts";
+
+export interface PendingAlert {
+  readonly event: AlertEvent;
+  /** Of a topic that never leaves its member. */
+  readonly local: boolean;
+}
+
+/** Key: start of the process and a number; its order means nothing. */
+export const pendingAlerts: Kind<PendingAlert> = {
+  name: "pending_alerts",
+  encode: ({ event, local }) => JSON.stringify({ local, event: encodeAlert(event) }),
+  decode(text) {
+    const raw = wireRecord(JSON.parse(text), "pending alert");
+    return { local: wireFlag(raw["local"], "local"), event: readAlert(raw["event"]) };
+  },
+};
+
+/** Key: `rowKey(topic, event ID)`. */
+export const alertCompletions: Kind<CompletionRow> = {
+  name: "alert_completions",
+  encode: ({ topic, id, handlers }) =>
+    JSON.stringify({
+      topic,
+      id,
+      handlers: Object.fromEntries(
+        Object.entries(handlers).map(([handler, { stamp, by }]) => [
+          handler,
+          [encodeStamp(stamp), by],
+        ]),
+      ),
+    }),
+  decode(text) {
+    const raw = wireRecord(JSON.parse(text), "completions");
+    const handlers: Record<string, Completion> = {};
+    for (const [handler, value] of Object.entries(wireRecord(raw["handlers"], "handlers"))) {
+      const [stamp, by] = wireList(value, "completion", 2);
+      handlers[handler] = { stamp: readStamp(stamp), by: readMember(by) };
+    }
+    return { topic: wireText(raw["topic"], "topic"), id: wireText(raw["id"], "id"), handlers };
+  },
+};
+
+export const OWNERSHIP_KINDS = [pendingAlerts, alertCompletions] as const;

@@ -1,0 +1,87 @@
+/**
+ * What owners and producers tell each other about events, and the batch that carries it.
+ *
+ * `done`: a handler was told; nobody else need be. `hold`: I am working on this ID's events for this handler, wait
+ * longer. `pass`: I could not (or may not) tell these handlers, the next in rank goes at once; carries the event, so
+ * that one who missed it can act. `settled`: to a producer that is no owner: all is done, forget your copy.
+ * Every notice may be applied twice and in any order. Source: reference gossip.md §14.3.
+ */
+
+import type { AlertEvent } from "#alert/event.ts";
+import type { MemberId } from "../ports.ts";
+import type { Stamp } from "./stamp.ts";
+
+/** One event ID of a topic towards one handler: the unit of order. */
+export interface LaneId {
+  readonly topic: string;
+  readonly id: string;
+  readonly handler: string;
+}
+
+export interface DoneNotice extends LaneId {
+  readonly kind: "done";
+  readonly stamp: Stamp;
+  readonly by: MemberId;
+}
+
+export interface HoldNotice extends LaneId {
+  readonly kind: "hold";
+}
+
+export interface PassNotice {
+  readonly kind: "pass";
+  readonly event: AlertEvent;
+  /** Handlers given up; `null` means whichever the receiver finds. */
+  readonly handlers: readonly string[] | null;
+  /** Members that tried and failed, or are leaving. */
+  readonly failed: readonly MemberId[];
+}
+
+export interface SettledNotice {
+  readonly kind: "settled";
+  readonly topic: string;
+  readonly id: string;
+  readonly stamp: Stamp;
+  /** Handlers that were told. */
+  readonly done: readonly string[];
+}
+
+export type Notice = DoneNotice | HoldNotice | PassNotice | SettledNotice;
+
+/** Notices are applied before events. */
+export interface Batch {
+  readonly notices: readonly Notice[];
+  readonly events: readonly AlertEvent[];
+}
+
+/** One entry of the completion table on the wire: the newest event a handler was told of, per ID. */
+export interface CompletionEntry extends LaneId {
+  readonly stamp: Stamp;
+  readonly by: MemberId;
+}
+
+/** Asks for completions changed after `since`, newest first. */
+export interface PullRequest {
+  /** Boot of the answering member that `since` belongs to; another boot means "everything". */
+  readonly boot: string;
+  readonly since: number;
+  /** Continue below this sequence number; 0 = from the newest. */
+  readonly before: number;
+  /** Digest of the asker's table: equal tables are answered with no entries. */
+  readonly digest: string;
+}
+
+export interface PullAnswer {
+  readonly boot: string;
+  /** Sequence number up to which the asker now knows all, once the last page has come. */
+  readonly upTo: number;
+  readonly entries: readonly CompletionEntry[];
+  /** Go on with this as `before`; 0 = that was all. */
+  readonly next: number;
+  /** What the answering member is sending right now. */
+  readonly holds: readonly LaneId[];
+}
+
+export function laneKey(lane: LaneId): string {
+  return JSON.stringify([lane.topic, lane.id, lane.handler]);
+}

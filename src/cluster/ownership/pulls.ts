@@ -1,0 +1,197 @@
+/**
+ * Asks other members what they sent, and holds sends back until they said so.
+ *
+ * Each peer has a cursor, the last change of its table that is known here, so a pull after a short cut carries little. A
+ * pull is a run of pages; a failed one is repeated while sends wait for it. Every full-sync interval one member is
+ * asked without holding anything back. Source: reference gossip.md §14.5, §14.7.
+ */
+
+import type { Random } from "#lib/random.ts";
+import type { MemberId } from "../ports.ts";
+import {
+  PULL_PAGES_MAX,
+  PULL_RETRY_MS,
+  PULL_WAIT_MAX_MS,
+  SETTLE_WAIT_MAX_MS,
+  TABLE_SETTLE_MS,
+} from "./limits.ts";
+import type { PullAnswer, PullRequest } from "./notices.ts";
+import { PullGate } from "./pull-gate.ts";
+import type { ReasonCounts } from "./reasons.ts";
+import type { TimerHeap } from "./timer-heap.ts";
+
+export interface PullHost {
+  readonly delayMs: number;
+  readonly fullSyncMs: number;
+  readonly random: Random;
+  readonly timers: TimerHeap;
+  readonly counts: ReasonCounts;
+  /** Core time. */
+  now(): number;
+  /** Members of the table besides this one. */
+  others(): readonly MemberId[];
+  /** Gone, or not in the table. */
+  isAway(member: MemberId): boolean;
+  isLinked(member: MemberId): boolean;
+  /** Digest of the completion table. */
+  digest(): string;
+  ask(member: MemberId, request: PullRequest): void;
+  /** Takes what a page says into account. */
+  learn(from: MemberId, answer: PullAnswer): void;
+  /** Sends may start again. */
+  opened(): void;
+}
+
+interface Cursor {
+  readonly boot: string;
+  readonly upTo: number;
+}
+
+interface Run {
+  readonly pages: number;
+  readonly upTo: number | undefined;
+  readonly request: PullRequest;
+}
+
+export class Pulls {
+  readonly #host: PullHost;
+  readonly #gate = new PullGate();
+  readonly #cursors = new Map<MemberId, Cursor>();
+  readonly #runs = new Map<MemberId, Run>();
+  /** Until then a change of the table may not be known everywhere. */
+  #settlingUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(host: PullHost) {
+    this.#host = host;
+  }
+
+  /** Are sends held back? */
+  get isShut(): boolean {
+    return this.#gate.isShut;
+  }
+
+  /** U30: after a start, until one has answered and the others had a moment, or nobody is there to answer. */
+  started(): void {
+    const wait = Math.min(SETTLE_WAIT_MAX_MS, this.#host.delayMs);
+    const until = this.#host.now() + wait;
+    this.#shut({ until, expect: this.#present(), extend: true, afterFirstMs: this.#waitMs() });
+    this.#armSync();
+  }
+
+  /** A connection came up; `again`: there was one before, so something may have been missed. */
+  linked(member: MemberId, again: boolean): void {
+    if (again) {
+      const until = this.#host.now() + this.#waitMs();
+      this.#shut({ until, expect: [member], extend: false });
+    }
+    this.#ask(member);
+  }
+
+  stalled(): void {
+    const until = this.#host.now() + this.#waitMs();
+    this.#shut({ until, expect: this.#present(), extend: true });
+    this.#askAll();
+  }
+
+  /** Owners change: wait until everybody knows, then learn what the former ones did. */
+  tableChanged(): void {
+    const settle = Math.min(TABLE_SETTLE_MS, this.#waitMs() / 2);
+    const until = this.#host.now() + settle + this.#waitMs();
+    this.#settlingUntil = this.#host.now() + settle;
+    this.#shut({ until, expect: this.#present(), extend: true });
+    this.#host.timers.set(this.#settlingUntil, () => {
+      const end = this.#host.now() + this.#waitMs();
+      this.#shut({ until: end, expect: this.#present(), extend: false });
+      this.#askAll();
+      this.openIfAllowed();
+    });
+  }
+
+  /** The answer to an ask; `undefined` when it failed. */
+  answered(from: MemberId, answer: PullAnswer | undefined): void {
+    const run = this.#runs.get(from);
+    if (run === undefined) return;
+    if (answer === undefined) {
+      const { counts, timers } = this.#host;
+      counts.add("pull_failed");
+      this.#runs.delete(from);
+      this.openIfAllowed();
+      timers.set(this.#host.now() + PULL_RETRY_MS, () => this.#askAgain(from));
+      return;
+    }
+    this.#host.learn(from, answer);
+    const upTo = run.upTo ?? answer.upTo;
+    if (answer.next !== 0 && run.pages < PULL_PAGES_MAX) {
+      const request = { ...run.request, before: answer.next };
+      this.#runs.set(from, { pages: run.pages + 1, upTo, request });
+      this.#host.ask(from, request);
+      return;
+    }
+    if (answer.next === 0) this.#cursors.set(from, { boot: answer.boot, upTo });
+    this.#runs.delete(from);
+    const before = this.#gate.until;
+    this.#gate.answered(from, this.#host.now());
+    if (this.#gate.until !== before) this.#armGate();
+    this.openIfAllowed();
+  }
+
+  /** Also called when members go: nobody waits for the answer of one that is gone. */
+  openIfAllowed(): void {
+    if (this.#host.now() < this.#settlingUntil && this.#present().length > 0) return;
+    if (this.#gate.tryOpen((member) => this.#host.isAway(member))) this.#host.opened();
+  }
+
+  #present(): readonly MemberId[] {
+    return this.#host.others().filter((member) => !this.#host.isAway(member));
+  }
+
+  #waitMs(): number {
+    return Math.min(PULL_WAIT_MAX_MS, this.#host.delayMs);
+  }
+
+  #shut(how: Parameters<PullGate["shut"]>[0]): void {
+    if (how.expect.length === 0) return;
+    this.#gate.shut(how);
+    this.#armGate();
+  }
+
+  #armGate(): void {
+    const { until } = this.#gate;
+    if (until === undefined) return;
+    this.#host.timers.set(until, () => {
+      if (this.#gate.until !== until) return;
+      this.#host.counts.add("pull_timeout");
+      this.#gate.open();
+      this.#host.opened();
+    });
+  }
+
+  #askAll(): void {
+    for (const member of this.#host.others()) {
+      if (this.#host.isLinked(member)) this.#ask(member);
+    }
+  }
+
+  #ask(member: MemberId): void {
+    if (this.#runs.has(member) || !this.#host.others().includes(member)) return;
+    const { boot, upTo } = this.#cursors.get(member) ?? { boot: "", upTo: 0 };
+    const request = { boot, since: upTo, before: 0, digest: this.#host.digest() };
+    this.#runs.set(member, { pages: 1, upTo: undefined, request });
+    this.#host.ask(member, request);
+  }
+
+  #askAgain(member: MemberId): void {
+    if (this.#gate.isShut && this.#host.isLinked(member)) this.#ask(member);
+  }
+
+  /** Every full-sync interval ± 10 % one member is asked for what changed. */
+  #armSync(): void {
+    const { timers, random, fullSyncMs } = this.#host;
+    timers.set(this.#host.now() + fullSyncMs * (0.9 + 0.2 * random.float()), () => {
+      const linked = this.#host.others().filter((member) => this.#host.isLinked(member));
+      const member = linked[random.below(Math.max(1, linked.length))];
+      if (member !== undefined) this.#ask(member);
+      this.#armSync();
+    });
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The bytes of RPC frames; the only place that knows how payloads are encoded (JSON today).
+ *
+ * Body: `kind u8 · call number u32 · call type u16 · deadline ms u32 · payload`, big-endian. A frame is built with
+ * its length prefix in one buffer, so that sending copies once. Source: reference gossip.md §4.2.
+ */
+
+import { errorMessage } from "#lib/errors.ts";
+import { parseJson } from "#lib/json.ts";
+import { WireError } from "../ports.ts";
+import { FRAME_PREFIX, RPC_FRAMES, writeFrameLength } from "../transport/frame.ts";
+
+/** The number on the wire is the position, from 1. */
+const KINDS = ["call", "answer", "refusal", "one-way", "cancel", "ping", "pong"] as const;
+export type RpcFrameKind = (typeof KINDS)[number];
+
+export interface RpcHeader {
+  readonly kind: RpcFrameKind;
+  /** Chosen by the caller, unique among its calls in flight; 0 where there is no call. */
+  readonly call: number;
+  /** Call type; 0 for kinds without one. */
+  readonly type: number;
+  /** How long the caller waits, in ms; 0 for kinds without it. */
+  readonly deadlineMs: number;
+}
+
+export interface RpcFrame extends RpcHeader {
+  /** A view into the received bytes. */
+  readonly payload: Uint8Array;
+}
+
+export const RPC_HEADER_BYTES = 11;
+
+/** A complete frame, length prefix included. Throws `WireError` when the payload is too large for a frame. */
+export function encodeRpcFrame(header: RpcHeader, payload: string): Uint8Array {
+  const length = RPC_HEADER_BYTES + Buffer.byteLength(payload);
+  if (length > RPC_FRAMES.max) throw new WireError(`payload of ${length} bytes is too large`);
+  const out = Buffer.allocUnsafe(FRAME_PREFIX + length);
+  writeFrameLength(out, 0, length);
+  out[FRAME_PREFIX] = KINDS.indexOf(header.kind) + 1;
+  out.writeUInt32BE(header.call, FRAME_PREFIX + 1);
+  out.writeUInt16BE(header.type, FRAME_PREFIX + 5);
+  out.writeUInt32BE(header.deadlineMs, FRAME_PREFIX + 7);
+  if (payload !== "") out.write(payload, FRAME_PREFIX + RPC_HEADER_BYTES);
+  return out;
+}
+
+/** Reads a frame body. Throws `WireError` on anything that is none. */
+export function decodeRpcFrame(body: Uint8Array): RpcFrame {
+  if (body.length < RPC_HEADER_BYTES) throw new WireError(`rpc frame of ${body.length} bytes`);
+  const kind = KINDS[(body[0] ?? 0) - 1];
+  if (kind === undefined) throw new WireError(`rpc frame of unknown kind ${body[0]}`);
+  const view = new DataView(body.buffer, body.byteOffset);
+  return {
+    kind,
+    call: view.getUint32(1),
+    type: view.getUint16(5),
+    deadlineMs: view.getUint32(7),
+    payload: body.subarray(RPC_HEADER_BYTES),
+  };
+}
+
+/** Payload text; bigints are written with all their digits. Throws `WireError` for what JSON cannot say. */
+export function encodePayload(payload: unknown): string {
+  try {
+    return JSON.stringify(payload) ?? "null";
+  } catch {
+    try {
+      return JSON.stringify(payload, exactNumbers) ?? "null";
+    } catch (error) {
+      throw new WireError(`payload cannot be encoded: ${errorMessage(error)}`);
+    }
+  }
+}
+
+/** Throws `WireError` unless the bytes are UTF-8 JSON; no bytes mean `null`. */
+export function decodePayload(payload: Uint8Array, exact: boolean): unknown {
+  if (payload.length === 0) return null;
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
+  } catch {
+    throw new WireError("payload is not UTF-8");
+  }
+  if (exact) {
+    const parsed = parseJson(text);
+    if (!parsed.ok) throw new WireError(`payload is not JSON: ${parsed.error}`);
+    return parsed.value;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new WireError(`payload is not JSON: ${errorMessage(error)}`);
+  }
+}
+
+function exactNumbers(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? rawJson(String(value)) : value;
+}
+
+/** `JSON.rawJSON` is in the runtime but not yet in the compiler's library. */
+function rawJson(text: string): unknown {
+  const raw = (JSON as { rawJSON?: (text: string) => unknown }).rawJSON;
+  return raw === undefined ? text : raw(text);
+}

@@ -1,0 +1,400 @@
+/**
+ * One RPC connection: frames in and out, calls in flight, silence.
+ *
+ * It knows nothing of members or dialling; `RpcLinks` owns it and is told what happens. Writes are queued and joined,
+ * one `write` per microtask; what the kernel does not take waits for `drained`, within a byte bound. Anything wrong
+ * in the bytes ends this connection and nothing else.
+ */
+
+import type { Cancel, Clock } from "#lib/clock.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { WireError } from "../ports.ts";
+import { FrameCutter, RPC_FRAMES } from "../transport/frame.ts";
+import type { Hello } from "../transport/hello.ts";
+import {
+  decodePayload,
+  decodeRpcFrame,
+  encodePayload,
+  encodeRpcFrame,
+  type RpcFrame,
+  type RpcHeader,
+} from "./codec.ts";
+import type { Call } from "./define-call.ts";
+import {
+  DEADLINE_MAX_MS,
+  IN_FLIGHT_MAX,
+  PING_AFTER_MS,
+  SILENCE_MAX_MS,
+  WRITE_JOIN_MAX,
+  WRITE_QUEUE_MAX,
+} from "./limits.ts";
+import { RpcError } from "./rpc-error.ts";
+
+/** The part of a socket that is used. `write` returns how many bytes were taken, negative when closed. */
+export interface ByteSink {
+  write(bytes: Uint8Array): number;
+  /** Closes after what was written is delivered. */
+  end(): void;
+  /** Closes at once, for a peer that does not listen anyway. */
+  abort(): void;
+}
+
+/** What the owner of a connection is asked and told. */
+export interface ConnectionHost {
+  readonly clock: Clock;
+  callByNumber(number: number): Call | undefined;
+  /** First frame. Throws `WireError` to turn the peer away. */
+  onHello(connection: RpcConnection, body: Uint8Array): void;
+  /** Answers a request of a greeted peer; the parsed payload. Throws or rejects to refuse. */
+  onCall(connection: RpcConnection, call: Call, payload: unknown): unknown | Promise<unknown>;
+  /** A slot became free: a waiting call may go. */
+  onRoom(connection: RpcConnection): void;
+  /** Once per connection, after its calls were failed. */
+  onClosed(connection: RpcConnection, why: string): void;
+  count(counter: string): void;
+}
+
+interface InFlight {
+  readonly call: Call;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: RpcError) => void;
+  readonly cancelTimer: Cancel;
+}
+
+export interface OutgoingCall {
+  readonly call: Call;
+  readonly payload: string;
+  readonly timeoutMs: number;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: RpcError) => void;
+}
+
+export class RpcConnection {
+  readonly dialled: boolean;
+  /** The peer's HELLO, once it was accepted by the host. */
+  peer: Hello | undefined;
+  readonly #host: ConnectionHost;
+  readonly #sink: ByteSink;
+  readonly #cutter = new FrameCutter(RPC_FRAMES);
+  readonly #inFlight = new Map<number, InFlight>();
+  /** Calls of the peer that are being answered; deleted when cancelled. */
+  readonly #answering = new Set<number>();
+  #nextCall = 1;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #flushing = false;
+  #blocked = false;
+  #heardAt: number;
+  #pinged = false;
+  #closed = false;
+
+  constructor(host: ConnectionHost, sink: ByteSink, dialled: boolean) {
+    this.#host = host;
+    this.#sink = sink;
+    this.dialled = dialled;
+    this.#heardAt = host.clock.monoMs();
+  }
+
+  get isOpen(): boolean {
+    return !this.#closed;
+  }
+
+  get hasRoom(): boolean {
+    return this.#inFlight.size < IN_FLIGHT_MAX;
+  }
+
+  /** No call of ours or the peer's is under way. */
+  get isIdle(): boolean {
+    return this.#inFlight.size === 0 && this.#answering.size === 0 && this.#queue.length === 0;
+  }
+
+  get silentMs(): number {
+    return this.#host.clock.monoMs() - this.#heardAt;
+  }
+
+  /** Queues bytes that already are a frame. False when the connection is closed or its queue is full. */
+  sendFrame(frame: Uint8Array): boolean {
+    if (this.#closed) return false;
+    if (this.#queuedBytes + frame.length > WRITE_QUEUE_MAX) {
+      this.#host.count("rpc_write_queue_full");
+      return false;
+    }
+    this.#queue.push(frame);
+    this.#queuedBytes += frame.length;
+    if (!this.#flushing && !this.#blocked) {
+      this.#flushing = true;
+      queueMicrotask(() => this.#flush());
+    }
+    return true;
+  }
+
+  /** Starts a call; the caller has checked `hasRoom`. */
+  sendCall(out: OutgoingCall): void {
+    const number = this.#takeNumber();
+    const deadlineMs = Math.min(Math.max(1, Math.ceil(out.timeoutMs)), DEADLINE_MAX_MS);
+    const header: RpcHeader = { kind: "call", call: number, type: out.call.number, deadlineMs };
+    let frame: Uint8Array;
+    try {
+      frame = encodeRpcFrame(header, out.payload);
+    } catch (error) {
+      out.reject(new RpcError("too-large", errorMessage(error)));
+      return;
+    }
+    if (!this.sendFrame(frame)) {
+      out.reject(new RpcError("full", `${out.call.name}: too many bytes are waiting`));
+      return;
+    }
+    const cancelTimer = this.#host.clock.after(deadlineMs, () => this.#expire(number));
+    const { call, resolve, reject } = out;
+    this.#inFlight.set(number, { call, resolve, reject, cancelTimer });
+  }
+
+  /** False when it could not be queued. */
+  sendOneWay(call: Call, payload: string): boolean {
+    return this.sendFrame(
+      encodeRpcFrame({ kind: "one-way", call: 0, type: call.number, deadlineMs: 0 }, payload),
+    );
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    this.#heardAt = this.#host.clock.monoMs();
+    this.#pinged = false;
+    try {
+      this.#cutter.push(chunk, (body) => this.#frame(body));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#host.count("rpc_bad_frames");
+      this.close(error.message);
+    }
+  }
+
+  /** The kernel takes bytes again. */
+  drained(): void {
+    this.#blocked = false;
+    this.#flush();
+  }
+
+  /** Called every tick. `slept`: this process itself was away, so silence proves nothing. */
+  tick(slept: boolean): void {
+    if (this.#closed) return;
+    if (slept) this.#heardAt = this.#host.clock.monoMs();
+    const silent = this.silentMs;
+    if (silent >= SILENCE_MAX_MS) {
+      this.#host.count("rpc_silent_connections");
+      this.close("silent for too long");
+      this.#sink.abort();
+    } else if (silent >= PING_AFTER_MS && !this.#pinged && this.peer !== undefined) {
+      this.#pinged = true;
+      this.#sendBare("ping", 0);
+    }
+  }
+
+  /** Fails what is in flight and tells the host; later calls do nothing. */
+  close(why: string): void {
+    if (this.#closed) return;
+    this.#flushNow();
+    this.#closed = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#answering.clear();
+    const failed = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    for (const { call, reject, cancelTimer } of failed) {
+      cancelTimer();
+      reject(new RpcError("lost", `${call.name}: connection lost: ${why}`));
+    }
+    this.#sink.end();
+    this.#host.onClosed(this, why);
+  }
+
+  #frame(body: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.peer === undefined) {
+      this.#host.onHello(this, body);
+      return;
+    }
+    const frame = decodeRpcFrame(body);
+    switch (frame.kind) {
+      case "call":
+        this.#answerCall(frame);
+        return;
+      case "one-way":
+        this.#takeOneWay(frame);
+        return;
+      case "answer":
+      case "refusal":
+        this.#settle(frame);
+        return;
+      case "cancel":
+        this.#answering.delete(frame.call);
+        return;
+      case "ping":
+        this.#sendBare("pong", frame.call);
+        return;
+      case "pong":
+        return;
+    }
+  }
+
+  #answerCall(frame: RpcFrame): void {
+    if (this.#answering.has(frame.call)) throw new WireError(`call ${frame.call} is repeated`);
+    const call = this.#host.callByNumber(frame.type);
+    if (call === undefined) {
+      this.#refuse(frame.call, new WireError(`unknown call type ${frame.type}`));
+      return;
+    }
+    if (this.#answering.size >= IN_FLIGHT_MAX) {
+      this.#host.count("rpc_calls_refused_full");
+      this.#refuse(frame.call, new RpcError("busy", `${call.name}: too many calls in flight`));
+      return;
+    }
+    this.#answering.add(frame.call);
+    let result: unknown;
+    try {
+      const payload = call.parseRequest(decodePayload(frame.payload, call.exact));
+      result = this.#host.onCall(this, call, payload);
+    } catch (error) {
+      this.#finish(frame.call, "refusal", error);
+      return;
+    }
+    if (!(result instanceof Promise)) {
+      this.#finish(frame.call, "answer", result);
+      return;
+    }
+    void result.then(
+      (answer) => this.#finish(frame.call, "answer", answer),
+      (error) => this.#finish(frame.call, "refusal", error),
+    );
+  }
+
+  /** Sends the result of a call unless the caller gave up meanwhile. */
+  #finish(call: number, kind: "answer" | "refusal", result: unknown): void {
+    if (!this.#answering.delete(call)) {
+      this.#host.count("rpc_answers_unwanted");
+      return;
+    }
+    if (kind === "refusal") {
+      this.#refuse(call, result);
+      return;
+    }
+    try {
+      const header: RpcHeader = { kind, call, type: 0, deadlineMs: 0 };
+      this.sendFrame(encodeRpcFrame(header, encodePayload(result)));
+    } catch (error) {
+      this.#refuse(call, error);
+    }
+  }
+
+  /** Bad payloads are refused for good; what a handler throws may be over at the next try. */
+  #refuse(call: number, error: unknown): void {
+    this.#host.count("rpc_calls_refused");
+    const busy =
+      error instanceof RpcError ? error.reason === "busy" : !(error instanceof WireError);
+    const header: RpcHeader = { kind: "refusal", call, type: 0, deadlineMs: 0 };
+    this.sendFrame(encodeRpcFrame(header, encodePayload({ error: errorMessage(error), busy })));
+  }
+
+  #takeOneWay(frame: RpcFrame): void {
+    const call = this.#host.callByNumber(frame.type);
+    if (call === undefined) {
+      this.#host.count("rpc_unknown_one_way");
+      return;
+    }
+    try {
+      const payload = call.parseRequest(decodePayload(frame.payload, call.exact));
+      const result = this.#host.onCall(this, call, payload);
+      if (result instanceof Promise) result.catch(() => this.#host.count("rpc_one_way_failed"));
+    } catch {
+      this.#host.count("rpc_one_way_failed");
+    }
+  }
+
+  #settle(frame: RpcFrame): void {
+    const waiting = this.#inFlight.get(frame.call);
+    if (waiting === undefined) {
+      this.#host.count("rpc_answers_late");
+      return;
+    }
+    this.#inFlight.delete(frame.call);
+    waiting.cancelTimer();
+    const { call, resolve, reject } = waiting;
+    try {
+      const payload = decodePayload(frame.payload, call.exact);
+      if (frame.kind === "refusal") reject(refusalOf(payload));
+      else resolve(call.parseAnswer(payload));
+    } catch (error) {
+      this.#host.count("rpc_bad_answers");
+      reject(new RpcError("answered", `${call.name}: bad answer: ${errorMessage(error)}`));
+    }
+    this.#host.onRoom(this);
+  }
+
+  #expire(number: number): void {
+    const waiting = this.#inFlight.get(number);
+    if (waiting === undefined) return;
+    this.#inFlight.delete(number);
+    this.#host.count("rpc_calls_timed_out");
+    this.#sendBare("cancel", number);
+    waiting.reject(new RpcError("timeout", `${waiting.call.name}: no answer in time`));
+    this.#host.onRoom(this);
+  }
+
+  #sendBare(kind: "ping" | "pong" | "cancel", call: number): void {
+    this.sendFrame(encodeRpcFrame({ kind, call, type: 0, deadlineMs: 0 }, ""));
+  }
+
+  #takeNumber(): number {
+    while (this.#inFlight.has(this.#nextCall)) this.#advance();
+    const number = this.#nextCall;
+    this.#advance();
+    return number;
+  }
+
+  #advance(): void {
+    this.#nextCall = this.#nextCall === 0xffffffff ? 1 : this.#nextCall + 1;
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (!this.#closed) this.#flushNow();
+  }
+
+  #flushNow(): void {
+    while (this.#queue.length > 0 && !this.#blocked) {
+      const bytes = this.#takeJoined();
+      const taken = this.#sink.write(bytes);
+      if (taken < 0) {
+        this.#blocked = true;
+        return;
+      }
+      this.#queuedBytes -= taken;
+      if (taken < bytes.length) {
+        this.#queue.unshift(bytes.subarray(taken));
+        this.#blocked = true;
+      }
+    }
+  }
+
+  /** The next bytes to write: the first frame, joined with followers while all are small. */
+  #takeJoined(): Uint8Array {
+    let count = 0;
+    let size = 0;
+    for (const frame of this.#queue) {
+      if (count > 0 && size + frame.length > WRITE_JOIN_MAX) break;
+      size += frame.length;
+      count++;
+    }
+    const taken = this.#queue.splice(0, count);
+    const [only] = taken;
+    return count === 1 && only !== undefined ? only : Buffer.concat(taken, size);
+  }
+}
+
+function refusalOf(payload: unknown): RpcError {
+  if (typeof payload !== "object" || payload === null || !("error" in payload)) {
+    return new RpcError("answered", "refused without a reason");
+  }
+  const busy = "busy" in payload && payload.busy === true;
+  return new RpcError(busy ? "busy" : "answered", String(payload.error));
+}

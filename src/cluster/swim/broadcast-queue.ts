@@ -1,0 +1,150 @@
+/**
+ * Facts waiting to ride on packets. One entry per subject; a newer fact replaces the older one.
+ *
+ * A packet is filled from the fewest-sent entries, newest first among equals. Entries live in one list
+ * per send count, so filling needs no sorting: an entry sent once moves to the next list. Replaced
+ * entries stay in their list until met. An entry sent `limit` times is done: the limit makes it
+ * likely (1 − 0.001 / n) that everybody knows (gossip.md §8).
+ */
+
+import { QUEUE_EXTRA } from "../limits.ts";
+import type { ByteWriter } from "../messages/bytes.ts";
+
+/** Sends after which a fact is left to syncs, for `members` members with self. */
+export function sendLimit(members: number): number {
+  return members < 5 ? 6 : Math.ceil(Math.log(members) + 7);
+}
+
+interface Item {
+  readonly subject: string;
+  /** The whole framed record. */
+  readonly bytes: Uint8Array;
+  readonly note: boolean;
+  sends: number;
+  gone: boolean;
+}
+
+export class BroadcastQueue {
+  readonly #items = new Map<string, Item>();
+  /** By number of sends; items that are gone or have moved on are skipped and dropped. */
+  readonly #lists: Item[][] = [];
+  #notes = 0;
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  has(subject: string): boolean {
+    return this.#items.has(subject);
+  }
+
+  /**
+   * Queues a fact. Beyond 4 × members + 1,024 entries the most-sent note is dropped; membership facts
+   * never are. Returns how many notes were dropped (0 or 1).
+   */
+  put(subject: string, bytes: Uint8Array, note: boolean, members: number): number {
+    this.remove(subject);
+    const item: Item = { subject, bytes, note, sends: 0, gone: false };
+    this.#items.set(subject, item);
+    if (note) this.#notes++;
+    this.#list(0).push(item);
+    if (this.#items.size <= 4 * members + QUEUE_EXTRA || this.#notes === 0) return 0;
+    this.#dropNote();
+    return 1;
+  }
+
+  remove(subject: string): void {
+    const item = this.#items.get(subject);
+    if (item === undefined) return;
+    item.gone = true;
+    this.#items.delete(subject);
+    if (item.note) this.#notes--;
+  }
+
+  clear(): void {
+    this.#items.clear();
+    this.#lists.length = 0;
+    this.#notes = 0;
+  }
+
+  /** Appends records while they fit below `end`; returns how many. */
+  fill(to: ByteWriter, end: number, limit: number): number {
+    let filled = 0;
+    for (let sends = this.#lists.length - 1; sends >= limit; sends--) this.#finish(sends);
+    // From the fewest-sent list up; items that are sent move up, so the bound is read once.
+    const moved: Item[] = [];
+    for (let sends = 0; sends < Math.min(limit, this.#lists.length); sends++) {
+      const list = this.#lists[sends] as Item[];
+      let kept = list.length;
+      for (let i = list.length - 1; i >= 0; i--) {
+        const item = list[i] as Item;
+        if (!item.gone) {
+          if (to.at + item.bytes.length > end) continue;
+          to.raw(item.bytes);
+          filled++;
+          moved.push(item);
+        }
+        kept--;
+        list[i] = GONE;
+        if (end - to.at < SMALLEST) break;
+      }
+      if (kept !== list.length) compact(list);
+      if (end - to.at < SMALLEST) break;
+    }
+    for (let i = moved.length - 1; i >= 0; i--) this.#sent(moved[i] as Item, limit);
+    return filled;
+  }
+
+  /** Facts too large for a datagram of `room` bytes; each is counted as sent once. */
+  takeLarge(room: number, limit: number): Uint8Array[] {
+    const out: Uint8Array[] = [];
+    for (const item of this.#items.values()) {
+      if (item.bytes.length <= room) continue;
+      out.push(item.bytes);
+      item.sends++;
+      if (item.sends >= limit) this.remove(item.subject);
+    }
+    return out;
+  }
+
+  #sent(item: Item, limit: number): void {
+    item.sends++;
+    if (item.sends >= limit) this.remove(item.subject);
+    else this.#list(item.sends).push(item);
+  }
+
+  /** Everything sent that often is done; happens when the limit shrinks with the cluster. */
+  #finish(sends: number): void {
+    for (const item of this.#lists[sends] ?? []) {
+      if (!item.gone && item.sends === sends) this.remove(item.subject);
+    }
+    this.#lists.length = sends;
+  }
+
+  #dropNote(): void {
+    for (let sends = this.#lists.length - 1; sends >= 0; sends--) {
+      for (const item of this.#lists[sends] ?? []) {
+        if (item.note && !item.gone) {
+          this.remove(item.subject);
+          return;
+        }
+      }
+    }
+  }
+
+  #list(sends: number): Item[] {
+    while (this.#lists.length <= sends) this.#lists.push([]);
+    return this.#lists[sends] as Item[];
+  }
+}
+
+/** No record is shorter than this, so fuller packets are not searched further. */
+const SMALLEST = 20;
+
+const GONE: Item = { subject: "", bytes: new Uint8Array(0), note: false, sends: -1, gone: true };
+
+function compact(list: Item[]): void {
+  let to = 0;
+  for (const item of list) if (!item.gone) list[to++] = item;
+  list.length = to;
+}

@@ -1,0 +1,227 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Absences } from "#cluster/ownership/absences.ts";
+import { Completions } from "#cluster/ownership/completions.ts";
+import type { CompletionEntry } from "#cluster/ownership/notices.ts";
+import { PullGate } from "#cluster/ownership/pull-gate.ts";
+import { compareStamps } from "#cluster/ownership/stamp.ts";
+import { TimerHeap } from "#cluster/ownership/timer-heap.ts";
+import type { ClusterView, MemberStatus } from "#cluster/ports.ts";
+import { memberId } from "#test/cluster/rpc/fake-network.ts";
+
+describe("the timer heap", () => {
+  test("runs timers by time, then by creation, and not those that were called off", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(50), fc.boolean()), { maxLength: 200 }), (plan) => {
+        const heap = new TimerHeap();
+        const ran: number[] = [];
+        const timers = plan.map(([at], i) => heap.set(at, () => ran.push(i)));
+        plan.forEach(([, isOff], i) => {
+          const timer = timers[i];
+          if (isOff && timer !== undefined) timer.live = false;
+        });
+        heap.runDue(50);
+        const expected = plan
+          .map(([at, isOff], i) => ({ at, isOff, i }))
+          .filter(({ isOff }) => !isOff)
+          .sort((a, b) => a.at - b.at || a.i - b.i)
+          .map(({ i }) => i);
+        expect(ran).toEqual(expected);
+        expect(heap.nextAt()).toBeUndefined();
+      }),
+    );
+  });
+
+  test("runs what a timer sets for now, and leaves what is later", () => {
+    const heap = new TimerHeap();
+    const ran: string[] = [];
+    heap.set(1, () => {
+      ran.push("a");
+      heap.set(2, () => ran.push("b"));
+      heap.set(3, () => ran.push("c"));
+    });
+    heap.runDue(2);
+    expect(ran).toEqual(["a", "b"]);
+    expect(heap.nextAt()).toBe(3);
+  });
+});
+
+const entry = (id: string, ms: number, by = 1, more: Partial<CompletionEntry> = {}) => ({
+  topic: "t",
+  id,
+  handler: "h",
+  stamp: { ms, ns: 0, level: 1 as const },
+  by: memberId(by),
+  ...more,
+});
+
+describe("the completion table", () => {
+  const entries = fc.array(
+    fc.record({
+      topic: fc.constantFrom("t", "u"),
+      id: fc.constantFrom("a", "b", "c"),
+      handler: fc.constantFrom("h", "k"),
+      stamp: fc.record({
+        ms: fc.nat(3),
+        ns: fc.nat(2),
+        level: fc.constantFrom(0 as const, 1 as const, 3 as const),
+      }),
+      by: fc.integer({ min: 1, max: 3 }).map(memberId),
+    }),
+    { maxLength: 60 },
+  );
+
+  test("ends equal in any order and with repeats, and the digest says so", () => {
+    fc.assert(
+      fc.property(entries, fc.nat(), (all, turn) => {
+        const a = new Completions();
+        const b = new Completions();
+        for (const one of all) a.merge(one);
+        const cut = all.length === 0 ? 0 : turn % all.length;
+        for (const one of [...all.slice(cut), ...all, ...all.slice(0, cut)].reverse()) b.merge(one);
+        expect(a.digest).toBe(b.digest);
+        for (const { topic, id, handler } of all) {
+          expect(a.last(topic, id, handler)).toEqual(b.last(topic, id, handler));
+        }
+      }),
+    );
+  });
+
+  test("pages give everything changed since a sequence number, newest first, once", () => {
+    fc.assert(
+      fc.property(entries, entries, fc.integer({ min: 1, max: 4 }), (first, then, max) => {
+        const table = new Completions();
+        const copy = new Completions();
+        for (const one of first) {
+          table.merge(one);
+          copy.merge(one);
+        }
+        const since = table.sequence;
+        for (const one of then) table.merge(one);
+        let before = 0;
+        do {
+          const page = table.page({ since, before, max, wanted: () => true });
+          for (const one of page.entries) copy.merge(one);
+          before = page.next;
+        } while (before !== 0);
+        expect(copy.digest).toBe(table.digest);
+      }),
+    );
+  });
+
+  test("an older event does not replace a newer one; of two levels at one time the higher is newer", () => {
+    const table = new Completions();
+    expect(table.merge(entry("a", 5))).toBe(true);
+    expect(table.merge(entry("a", 4))).toBe(false);
+    expect(table.merge(entry("a", 5, 1, { stamp: { ms: 5, ns: 0, level: 3 } }))).toBe(true);
+    expect(table.merge(entry("a", 5))).toBe(false);
+    expect(compareStamps({ ms: 1, ns: 2, level: 3 }, { ms: 1, ns: 3, level: 0 })).toBeLessThan(0);
+  });
+
+  test("forgetting a topic leaves the others and an equal digest", () => {
+    const table = new Completions();
+    table.merge(entry("a", 1));
+    const before = table.digest;
+    table.merge(entry("b", 1, 1, { topic: "u" }));
+    expect(table.forget("u")).toEqual(["b"]);
+    expect(table.digest).toBe(before);
+    expect(table.page({ since: 0, before: 0, max: 10, wanted: () => true }).entries.length).toBe(1);
+  });
+});
+
+describe("the gate for sends", () => {
+  const [a, b] = [memberId(1), memberId(2)];
+  const nobodyGone = () => false;
+
+  test("opens when all that are there have answered", () => {
+    const gate = new PullGate();
+    gate.shut({ until: 100, expect: [a, b], extend: true });
+    gate.answered(a, 1);
+    expect(gate.tryOpen(nobodyGone)).toBe(false);
+    expect(gate.tryOpen((member) => member === b)).toBe(true);
+    expect(gate.isShut).toBe(false);
+  });
+
+  test("gives the others only a moment once one has answered after a start", () => {
+    const gate = new PullGate();
+    gate.shut({ until: 5000, expect: [a, b], extend: true, afterFirstMs: 1000 });
+    gate.answered(a, 100);
+    expect(gate.until).toBe(1100);
+  });
+
+  test("is not held longer by connections that come and go, but by a new reason", () => {
+    const gate = new PullGate();
+    gate.shut({ until: 100, expect: [a], extend: true });
+    gate.shut({ until: 500, expect: [b], extend: false });
+    expect(gate.until).toBe(100);
+    gate.shut({ until: 500, expect: [b], extend: true });
+    expect(gate.until).toBe(500);
+  });
+});
+
+describe("who is gone", () => {
+  const view = (status: MemberStatus, crashEvidence = false): ClusterView => ({
+    clusterId: "c",
+    localId: memberId(1),
+    initialized: true,
+    members: [
+      {
+        id: memberId(2),
+        gossipAddress: "",
+        rpcAddress: "",
+        apiAddress: "",
+        roles: [],
+        status,
+        joined: 1,
+        redundancy: 0,
+        crashEvidence,
+      },
+    ],
+  });
+  const reason = (absences: Absences, of: ClusterView, now: number) =>
+    absences.of(of, now).get(memberId(2));
+
+  test.each([
+    ["alive", false, undefined],
+    ["suspect", false, undefined],
+    ["suspect", true, undefined],
+    ["leaving", false, "gone_left"],
+    ["left", false, "gone_left"],
+    ["dead", true, "gone_dead_refused"],
+    ["dead", false, undefined],
+  ] as const)("%s with crash evidence %p is at once %p", (status, evidence, expected) => {
+    expect(reason(new Absences(1000), view(status, evidence), 0)).toBe(expected);
+  });
+
+  test("silence counts when it is older than the delay, and starts anew", () => {
+    const absences = new Absences(1000);
+    expect(reason(absences, view("dead"), 50)).toBeUndefined();
+    expect(absences.nextAt(50)).toBe(1050);
+    expect(reason(absences, view("dead"), 1049)).toBeUndefined();
+    expect(reason(absences, view("dead"), 1050)).toBe("gone_dead_silent");
+    expect(reason(absences, view("alive"), 1060)).toBeUndefined();
+    expect(reason(absences, view("dead"), 1070)).toBeUndefined();
+  });
+
+  test("refused connections count at once, until one comes up", () => {
+    const absences = new Absences(1000);
+    absences.setLink(memberId(2), "lost");
+    expect(reason(absences, view("alive"), 0)).toBeUndefined();
+    absences.setLink(memberId(2), "refused");
+    expect(reason(absences, view("alive"), 0)).toBe("gone_refused");
+    absences.setLink(memberId(2), "up");
+    expect(reason(absences, view("alive"), 0)).toBeUndefined();
+  });
+
+  test("a connection that comes up to a member called dead proves the contrary", () => {
+    const absences = new Absences(1000);
+    expect(reason(absences, view("dead"), 0)).toBeUndefined();
+    expect(reason(absences, view("dead"), 2000)).toBe("gone_dead_silent");
+    absences.setLink(memberId(2), "up");
+    expect(reason(absences, view("dead"), 2001)).toBeUndefined();
+    expect(reason(absences, view("dead"), 9000)).toBeUndefined();
+    absences.setLink(memberId(2), "lost");
+    expect(reason(absences, view("dead"), 9001)).toBeUndefined();
+    expect(reason(absences, view("dead"), 10_001)).toBe("gone_dead_silent");
+  });
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { WireError } from "#cluster/ports.ts";
+import {
+  decodePayload,
+  decodeRpcFrame,
+  encodePayload,
+  encodeRpcFrame,
+  type RpcFrameKind,
+} from "#cluster/rpc/codec.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test.each([
+  ["call", "0000000d010000000500070000138868 69"],
+  ["answer", "0000000d020000000500070000138868 69"],
+  ["refusal", "0000000d030000000500070000138868 69"],
+  ["one-way", "0000000d040000000500070000138868 69"],
+  ["cancel", "0000000d050000000500070000138868 69"],
+  ["ping", "0000000d060000000500070000138868 69"],
+  ["pong", "0000000d070000000500070000138868 69"],
+] as const)("the bytes of a %s do not change", (kind: RpcFrameKind, expected) => {
+  const frame = encodeRpcFrame({ kind, call: 5, type: 7, deadlineMs: 5000 }, "hi");
+  expect(Buffer.from(frame).toString("hex")).toBe(expected.replace(" ", ""));
+  const back = decodeRpcFrame(frame.subarray(4));
+  expect(back).toMatchObject({ kind, call: 5, type: 7, deadlineMs: 5000 });
+  expect(new TextDecoder().decode(back.payload)).toBe("hi");
+});
+
+test.each([
+  ["short", new Uint8Array(10)],
+  ["of kind 0", new Uint8Array(11)],
+  ["of kind 8", new Uint8Array(11).fill(8)],
+])("a frame %s is refused", (_title, body) => {
+  expect(() => decodeRpcFrame(body)).toThrow(WireError);
+});
+
+test("payloads survive the wire, big integers with every digit", () => {
+  fc.assert(
+    fc.property(fc.json(), (json) => {
+      const value: unknown = JSON.parse(json);
+      expect(encodePayload(decodePayload(bytes(encodePayload(value)), false))).toBe(
+        encodePayload(value),
+      );
+    }),
+  );
+  const text = encodePayload({ big: 12345678901234567890n });
+  expect(decodePayload(bytes(text), true)).toEqual({ big: 12345678901234567890n });
+});
+
+test.each([
+  ["not JSON", bytes("{")],
+  ["not UTF-8", new Uint8Array([0x22, 0xff, 0x22])],
+])("a payload that is %s is refused", (_title, payload) => {
+  expect(() => decodePayload(payload, false)).toThrow(WireError);
+  expect(() => decodePayload(payload, true)).toThrow(WireError);
+});
+
+test("what JSON cannot say is refused before it is sent", () => {
+  const loop: Record<string, unknown> = {};
+  loop["self"] = loop;
+  expect(() => encodePayload(loop)).toThrow(WireError);
+});

@@ -1,0 +1,245 @@
+import { afterEach, expect, test } from "bun:test";
+import { encodeRpcFrame } from "#cluster/rpc/codec.ts";
+import { IN_FLIGHT_MAX } from "#cluster/rpc/limits.ts";
+import { RpcError } from "#cluster/rpc/rpc-error.ts";
+import { clusterTag } from "#cluster/transport/cluster-tag.ts";
+import { encodeFrame, RPC_FRAMES } from "#cluster/transport/frame.ts";
+import { encodeHello, memberIdFromBytes } from "#cluster/transport/hello.ts";
+import { closeAll, Member, memberId, raw, until } from "./cluster-on-loopback.ts";
+
+afterEach(closeAll);
+
+test("a call is answered, and both sides see one link come up", async () => {
+  const [a, b] = await Member.pair();
+  b.links.handle("echo", (from, payload) => ({ from, payload }));
+  a.links.handle("echo", (from, payload) => ({ from, payload }));
+  expect(await a.links.call(b.id, "echo", { x: 1 }, 2000)).toEqual({
+    from: a.id,
+    payload: { x: 1 },
+  });
+  expect(await b.links.call(a.id, "echo", "ü", 2000)).toEqual({ from: b.id, payload: "ü" });
+  await until(() => a.count("rpc_connections") === 1 && b.count("rpc_connections") === 1);
+  expect(a.states).toEqual([`${b.id} up`]);
+  expect(b.states).toEqual([`${a.id} up`]);
+});
+
+test("when both dial at once, one connection survives and no call is lost", async () => {
+  const [a, b] = await Member.pair({ follow: false });
+  for (const member of [a, b]) member.links.handle("echo", (_from, payload) => payload);
+  const calls: Promise<unknown>[] = [];
+  for (let i = 0; i < 50; i++) {
+    calls.push(a.links.call(b.id, "echo", i, 3000), b.links.call(a.id, "echo", i, 3000));
+  }
+  expect(await Promise.all(calls)).toEqual(Array.from({ length: 100 }, (_, i) => i >> 1));
+  await until(() => a.count("rpc_connections") === 1 && b.count("rpc_connections") === 1, 4000);
+});
+
+test("notices arrive in order", async () => {
+  const [a, b] = await Member.pair();
+  const seen: unknown[] = [];
+  b.links.handle("note", (_from, payload) => void seen.push(payload));
+  const sent = Array.from({ length: 500 }, (_, i) => i);
+  for (const i of sent) expect(a.links.notify(b.id, "note", i)).toBe(true);
+  await until(() => seen.length === 500);
+  expect(seen).toEqual(sent);
+});
+
+test.each([
+  ["a handler that throws", "echo", "busy", "no luck"],
+  ["a handler that rejects", "later", "busy", "no luck later"],
+  ["a call that nobody serves", "note", "busy", "note is not served here"],
+  ["a request of the wrong shape", "number", "answered", "number: a whole number expected"],
+])("%s becomes a refusal with its text", async (_title, type, reason, text) => {
+  const [a, b] = await Member.pair();
+  b.links.handle("echo", () => {
+    throw new Error("no luck");
+  });
+  b.links.handle("later", () => Promise.reject(new Error("no luck later")));
+  b.links.handle("number", (_from, n) => n);
+  const error = await failure(a.links.call(b.id, type, "x", 2000));
+  expect(error).toMatchObject({ reason, message: text });
+});
+
+test("a call ends at its deadline, and the late answer is not sent", async () => {
+  const [a, b] = await Member.pair();
+  const gate = Promise.withResolvers<unknown>();
+  b.links.handle("later", () => gate.promise);
+  const error = await failure(a.links.call(b.id, "later", null, 50));
+  expect(error.reason).toBe("timeout");
+  await until(() => b.states.length === 1);
+  b.links.handle("echo", (_from, payload) => payload);
+  await a.links.call(b.id, "echo", 1, 2000);
+  gate.resolve("late");
+  await until(() => b.count("rpc_answers_unwanted") === 1);
+});
+
+test("more calls than may be in flight wait for their turn", async () => {
+  const [a, b] = await Member.pair();
+  let running = 0;
+  let most = 0;
+  const gate = Promise.withResolvers<void>();
+  b.links.handle("later", async (_from, payload) => {
+    most = Math.max(most, ++running);
+    if (running === IN_FLIGHT_MAX) gate.resolve();
+    await gate.promise;
+    running--;
+    return payload;
+  });
+  const calls = Array.from({ length: 1000 }, (_, i) => a.links.call(b.id, "later", i, 5000));
+  expect(await Promise.all(calls)).toEqual(Array.from({ length: 1000 }, (_, i) => i));
+  expect(most).toBe(IN_FLIGHT_MAX);
+});
+
+test("a process that is gone is told as refused within half a second", async () => {
+  const [a, b] = await Member.pair();
+  await a.up(b.id);
+  const from = performance.now();
+  await b.close();
+  await until(() => a.states.includes(`${b.id} refused`));
+  expect(performance.now() - from).toBeLessThan(500);
+  expect(a.states).toEqual([`${b.id} up`, `${b.id} lost`, `${b.id} refused`]);
+  const error = await failure(a.links.call(b.id, "echo", 1, 2000));
+  expect(error.reason).toBe("refused");
+});
+
+test("the larger ID, which does not keep the link, finds out as well", async () => {
+  const [a, b] = await Member.pair();
+  await a.up(b.id);
+  await until(() => b.states.length === 1);
+  await a.close();
+  await until(() => b.states.includes(`${a.id} refused`));
+  expect(b.states).toEqual([`${a.id} up`, `${a.id} lost`, `${a.id} refused`]);
+});
+
+test("a restarted member is found again and calls in flight at its end fail as lost", async () => {
+  const [a, b] = await Member.pair();
+  b.links.handle("later", () => new Promise(() => {}));
+  await a.up(b.id);
+  const hanging = failure(a.links.call(b.id, "later", 1, 10_000));
+  await until(() => a.count("rpc_connections") === 1);
+  await a.links.call(b.id, "echo", 1, 1000).catch(() => {});
+  const again = await b.restart();
+  expect((await hanging).reason).toBe("lost");
+  again.links.handle("echo", (_from, payload) => payload);
+  await until(() => a.states.at(-1) === `${b.id} up`, 5000);
+  expect(await a.links.call(b.id, "echo", 2, 2000)).toBe(2);
+});
+
+test("a large answer is held back by a slow reader and arrives whole", async () => {
+  const [a, b] = await Member.pair();
+  const text = "x".repeat(20 * 1024 * 1024);
+  b.links.handle("echo", () => text);
+  const answers = await Promise.all([1, 2, 3].map((i) => a.links.call(b.id, "echo", i, 10_000)));
+  expect(answers.every((answer) => answer === text)).toBe(true);
+});
+
+test("a payload larger than a frame is refused here, and the link lives", async () => {
+  const [a, b] = await Member.pair();
+  b.links.handle("echo", (_from, payload) => payload);
+  const error = await failure(a.links.call(b.id, "echo", "x".repeat(RPC_FRAMES.max), 5000));
+  expect(error.message).toContain("too large");
+  expect(await a.links.call(b.id, "echo", 1, 2000)).toBe(1);
+});
+
+test("a member that is not in the view cannot be called", async () => {
+  const [a] = await Member.pair();
+  const error = await failure(a.links.call(memberId(99), "echo", 1, 1000));
+  expect(error.reason).toBe("unreachable");
+  expect(a.links.notify(memberId(99), "note", 1)).toBe(false);
+});
+
+test("a stranger reaches joining calls by address, and nothing else", async () => {
+  const a = await Member.alone(1, "cluster-a");
+  const b = await Member.alone(2, "cluster-b");
+  b.links.handle("join", (from, payload) => ({ from, payload }));
+  b.links.handle("echo", (_from, payload) => payload);
+  expect(await a.links.callAddress(b.address, "join", 5, 2000)).toEqual({ from: a.id, payload: 5 });
+  const error = await failure(a.links.callAddress(b.address, "echo", 5, 2000));
+  expect(error.message).toBe("echo needs a common cluster");
+  await until(() => b.count("rpc_connections") === 0);
+  expect(b.states).toEqual([]);
+});
+
+test("an address where nothing listens is refused, a name that is none does not resolve", async () => {
+  const a = await Member.alone(1, "cluster-a");
+  const gone = await Member.alone(2, "cluster-b");
+  const { address } = gone;
+  await gone.close();
+  expect((await failure(a.links.callAddress(address, "join", 1, 2000))).reason).toBe("refused");
+  const unknown = await failure(a.links.callAddress("no-such-host.invalid:1", "join", 1, 4000));
+  expect(unknown.message).toContain("does not resolve");
+  const bad = await failure(a.links.callAddress("nonsense", "join", 1, 2000));
+  expect(bad.message).toContain("is not host:port");
+});
+
+test("a member of another cluster is turned away and counted", async () => {
+  const a = await Member.alone(1, "cluster-a");
+  const b = await Member.alone(2, "cluster-b");
+  a.see([a, b]);
+  await until(() => b.count("rpc_foreign_cluster") > 0);
+  expect(a.states).toEqual([]);
+  expect(b.states).toEqual([]);
+});
+
+test("a removed member is told so", async () => {
+  const [a, b] = await Member.pair({ removed: [memberId(1)] });
+  await until(() => a.removedBy.length > 0);
+  expect(a.removedBy[0]).toBe(b.id);
+  expect(a.states).toEqual([]);
+});
+
+const strangerHello = (clusterId: string): Uint8Array =>
+  encodeFrame(
+    encodeHello({
+      versionMin: 1,
+      versionMax: 1,
+      purpose: "rpc",
+      removed: false,
+      memberId: memberIdFromBytes(new Uint8Array(16).fill(9)),
+      boot: 1n,
+      nonce: new Uint8Array(16),
+      clusterTag: clusterTag(clusterId),
+    }),
+  );
+
+const oversized = new Uint8Array([0x02, 0x00, 0x00, 0x01]);
+
+test.each([
+  ["garbage", () => [new Uint8Array(300).fill(0x41)]],
+  ["an oversized first frame", () => [new Uint8Array([0, 0, 0x10, 1])]],
+  ["a first frame that is no hello", () => [encodeFrame(new Uint8Array(60))]],
+  ["an oversized frame after hello", (id: string) => [strangerHello(id), oversized]],
+  ["an unknown frame kind", (id: string) => [strangerHello(id), encodeFrame(new Uint8Array(11))]],
+])("%s ends that connection and no other", async (_title, bytes) => {
+  const [a, b] = await Member.pair();
+  await a.up(b.id);
+  b.links.handle("echo", (_from, payload) => payload);
+  await raw(b.address, bytes(b.clusterId));
+  expect(await a.links.call(b.id, "echo", 1, 2000)).toBe(1);
+  expect(a.states).toEqual([`${b.id} up`]);
+});
+
+test("unknown call types and answers to no call are refused and counted, not fatal", async () => {
+  const [, b] = await Member.pair();
+  const frames = [
+    encodeRpcFrame({ kind: "call", call: 1, type: 60000, deadlineMs: 100 }, "1"),
+    encodeRpcFrame({ kind: "answer", call: 77, type: 0, deadlineMs: 0 }, "1"),
+    encodeRpcFrame({ kind: "one-way", call: 0, type: 60000, deadlineMs: 0 }, "1"),
+    encodeRpcFrame({ kind: "cancel", call: 5, type: 0, deadlineMs: 0 }, ""),
+    encodeRpcFrame({ kind: "call", call: 2, type: 1, deadlineMs: 100 }, "{bad"),
+  ];
+  const answer = raw(b.address, [strangerHello(b.clusterId), ...frames], "payload is not JSON");
+  expect(await answer).toContain("unknown call type 60000");
+  expect(b.count("rpc_answers_late")).toBe(1);
+  expect(b.count("rpc_unknown_one_way")).toBe(1);
+});
+
+async function failure(promise: Promise<unknown>): Promise<RpcError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof RpcError) return error;
+    throw error;
+  }
+  throw new Error("the call must fail");
+}

@@ -1,0 +1,350 @@
+/**
+ * One simulated member: the real core on a virtual host with a disk that can lose what was not synced.
+ *
+ * It performs the core's actions on the virtual network, keeps inputs waiting while paused or slow, and
+ * comes back from its disk after a crash with a new boot number, as a process does.
+ */
+
+import { formatHostPort, splitHostPort } from "#cluster/messages/ip.ts";
+import type { IdTable } from "#cluster/messages/member-id.ts";
+import type { Profile } from "#cluster/messages/message.ts";
+import type { Address, MemberId } from "#cluster/ports.ts";
+import type { PlantedBug } from "#cluster/swim/core.ts";
+import type { Crypto } from "#cluster/swim/crypto.ts";
+import { decodeImage, encodeImage, nextStart } from "#cluster/swim/image.ts";
+import type { Action, Input } from "#cluster/swim/io.ts";
+import type { SwimOptions } from "#cluster/swim/options.ts";
+import { Swim } from "#cluster/swim/swim.ts";
+import { SeededRandom } from "#lib/random.ts";
+import type { End, Host, Network, Wire } from "./network.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+/** Datagram bytes a paused process's socket holds (simulation.md §6). */
+const SOCKET_BUFFER = 208 * 1024;
+
+export interface World {
+  readonly clock: Scheduler;
+  readonly network: Network;
+  readonly crypto: Crypto;
+  readonly ids: IdTable;
+  readonly options: SwimOptions;
+  readonly keys: readonly Uint8Array[];
+  readonly seed: number;
+  readonly planted: ReadonlySet<PlantedBug>;
+  /** False: no disk at all, for runs about size. */
+  readonly disks: boolean;
+  onStep(member: SimMember, input: Input, actions: readonly Action[]): void;
+}
+
+interface Side {
+  readonly wire: Wire;
+  readonly side: 0 | 1;
+}
+
+export class SimMember implements Host {
+  readonly index: number;
+  readonly id: MemberId;
+  readonly #world: World;
+  readonly #firstClusterId: string;
+  address: Address;
+  state: "up" | "stopped" | "silent" = "stopped";
+  swim: Swim | undefined;
+  #boot = 0;
+  disk: Uint8Array | undefined;
+  #oldDisk: Uint8Array | undefined;
+  diskDelayMs = 2;
+  diskFails = false;
+  paused = false;
+  /** Each step takes up to this long, milliseconds. */
+  slowMs = 0;
+  /** Parts per million the member's clock runs fast. */
+  driftPpm = 0;
+  wallOffsetMs = 1_700_000_000_000;
+  #busyUntil = 0;
+  #draining = false;
+  #inbox: Input[] = [];
+  #inboxBytes = 0;
+  #wakeGeneration = 0;
+  readonly #connections = new Map<number, Side>();
+  #accepted = 0;
+  readonly #durable: (() => void)[] = [];
+
+  constructor(world: World, index: number, id: MemberId, clusterId: string) {
+    this.#world = world;
+    this.index = index;
+    this.id = id;
+    this.#firstClusterId = clusterId;
+    this.address = {
+      host: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
+      port: 9090,
+    };
+    world.network.bind(this);
+  }
+
+  /** Local monotonic time. */
+  get localMs(): number {
+    return this.#world.clock.now * (1 + this.driftPpm / 1e6);
+  }
+
+  runs(boot: number): boolean {
+    return this.state === "up" && this.#boot === boot;
+  }
+
+  /** Starts a process from the disk; `oldDisk` from an earlier copy of it. */
+  start(useOldDisk = false): void {
+    if (this.state === "up") return;
+    const world = this.#world;
+    this.#boot++;
+    const bytes = useOldDisk ? this.#oldDisk : this.disk;
+    const image = bytes === undefined ? undefined : decodeImage(bytes);
+    const random = new SeededRandom(world.seed * 7919 + this.index * 104729 + this.#boot);
+    const wall = this.wallOffsetMs + world.clock.now;
+    const start = nextStart(image, wall, random);
+    const profile = this.#profile(start.boot, image?.joined ?? 1);
+    this.swim = new Swim(
+      {
+        clusterId: image?.clusterId ?? this.#firstClusterId,
+        initialized: image?.initialized ?? false,
+        epoch: image?.epoch ?? 0,
+        start,
+        profile,
+        options: world.options,
+        random,
+        crypto: world.crypto,
+        ids: world.ids,
+        planted: world.planted,
+      },
+      image?.entries ?? [],
+    );
+    this.state = "up";
+    this.paused = false;
+    this.#inbox = [];
+    this.#inboxBytes = 0;
+    this.#busyUntil = 0;
+    if (world.keys.length > 0) {
+      this.input({ kind: "keys", keys: world.keys, acceptPlain: false });
+    }
+    // The start's numbers are durable before its first packet.
+    if (world.disks) this.disk = encodeImage(this.swim.image());
+    this.input({ kind: "start" });
+  }
+
+  /** Kills the process; with `silent`, the whole host. */
+  crash(silent: boolean): void {
+    if (this.state !== "up") return;
+    this.state = silent ? "silent" : "stopped";
+    this.swim = undefined;
+    this.#wakeGeneration++;
+    for (const { wire, side } of this.#connections.values()) {
+      this.#world.network.abandon(wire, side, this);
+    }
+    this.#connections.clear();
+    this.#durable.length = 0;
+  }
+
+  keepOldDisk(): void {
+    this.#oldDisk = this.disk;
+  }
+
+  moveTo(address: Address): void {
+    this.#world.network.unbind(this);
+    this.address = address;
+    this.#world.network.bind(this);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.#drain();
+  }
+
+  /**
+   * Calls back when what the next step decides is on disk (so: call it before that step); never if the
+   * process dies first.
+   */
+  whenDurable(run: () => void): void {
+    if (!this.#world.disks) run();
+    else this.#durable.push(run);
+  }
+
+  // —— what the network hands in ——
+
+  datagram(from: Address, bytes: Uint8Array): void {
+    if (this.#inboxBytes + bytes.length > SOCKET_BUFFER) return;
+    this.input({ kind: "datagram", from, bytes });
+  }
+
+  accepted(wire: Wire): void {
+    const connection = --this.#accepted;
+    wire.ends[1] = this.#end(wire, 1, connection);
+    this.input({ kind: "accepted", connection, from: wire.from });
+  }
+
+  /** Something happens to the process: now, or when it runs again. */
+  input(input: Input): void {
+    if (this.state !== "up") return;
+    if (this.paused || this.#inbox.length > 0 || this.#world.clock.now < this.#busyUntil) {
+      this.#inbox.push(input);
+      if (input.kind === "datagram") this.#inboxBytes += input.bytes.length;
+      if (!this.paused) this.#drainLater();
+      return;
+    }
+    this.#step(input);
+  }
+
+  #drainLater(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    const boot = this.#boot;
+    this.#world.clock.at(this.#busyUntil, () => {
+      this.#draining = false;
+      if (this.runs(boot)) this.#drain();
+    });
+  }
+
+  #drain(): void {
+    while (this.#inbox.length > 0 && !this.paused && this.state === "up") {
+      if (this.#world.clock.now < this.#busyUntil) {
+        this.#drainLater();
+        return;
+      }
+      const input = this.#inbox.shift() as Input;
+      if (input.kind === "datagram") this.#inboxBytes -= input.bytes.length;
+      this.#step(input);
+    }
+  }
+
+  #step(input: Input): void {
+    const { swim } = this;
+    if (swim === undefined) return;
+    const { clock } = this.#world;
+    clock.note(this.index, input.kind, "bytes" in input ? input.bytes : undefined);
+    const actions = swim.step(input, this.localMs);
+    if (this.slowMs > 0) this.#busyUntil = clock.now + this.slowMs;
+    this.#world.onStep(this, input, actions);
+    for (const action of actions) this.#perform(action);
+  }
+
+  #perform(action: Action): void {
+    const { network } = this.#world;
+    switch (action.kind) {
+      case "datagram": {
+        const why = network.send(this, action.to, action.bytes);
+        if (why !== undefined) this.#later({ kind: "send-failed", to: action.to, why });
+        return;
+      }
+      case "open":
+        this.#open(action.connection, action.to);
+        return;
+      case "write": {
+        const side = this.#connections.get(action.connection);
+        if (side !== undefined) network.write(side.wire, side.side, action.bytes);
+        return;
+      }
+      case "close": {
+        const side = this.#connections.get(action.connection);
+        this.#connections.delete(action.connection);
+        if (side !== undefined) network.close(side.wire, side.side, action.how);
+        return;
+      }
+      case "wake":
+        this.#wake(action.at);
+        return;
+      case "persist":
+        this.#persist(action.ticket);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Outcomes reach the core as inputs of their own, after the step that caused them. */
+  #later(input: Input): void {
+    const boot = this.#boot;
+    this.#world.clock.after(0, () => {
+      if (this.runs(boot)) this.input(input);
+    });
+  }
+
+  #open(connection: number, to: string): void {
+    const address = splitHostPort(to);
+    if (address === undefined) {
+      this.#later({ kind: "ended", connection, why: "unresolved" });
+      return;
+    }
+    const failure = this.#world.network.sendErrors.get(this.index);
+    if (failure === "no-route") {
+      this.#later({ kind: "ended", connection, why: "no-route" });
+      return;
+    }
+    const end = this.#end(undefined, 0, connection);
+    const wire = this.#world.network.connect(end, address);
+    this.#connections.set(connection, { wire, side: 0 });
+  }
+
+  #end(wire: Wire | undefined, side: 0 | 1, connection: number): End {
+    if (wire !== undefined) this.#connections.set(connection, { wire, side });
+    return {
+      host: this,
+      boot: this.#boot,
+      opened: () => this.input({ kind: "opened", connection }),
+      data: (bytes) => this.input({ kind: "data", connection, bytes }),
+      ended: (why) => {
+        this.#connections.delete(connection);
+        this.input({ kind: "ended", connection, why });
+      },
+    };
+  }
+
+  #wake(at: number | undefined): void {
+    const generation = ++this.#wakeGeneration;
+    if (at === undefined) return;
+    const globalAt = at / (1 + this.driftPpm / 1e6) + 0.001;
+    this.#world.clock.at(globalAt, () => {
+      if (generation === this.#wakeGeneration) this.input({ kind: "wake" });
+    });
+  }
+
+  #persist(ticket: number): void {
+    const boot = this.#boot;
+    const world = this.#world;
+    if (!world.disks) {
+      this.#later({ kind: "stored", ticket, ok: true });
+      return;
+    }
+    const bytes = encodeImage((this.swim as Swim).image());
+    const waiting = this.#durable.splice(0);
+    world.clock.after(this.diskDelayMs, () => {
+      if (!this.runs(boot)) return;
+      const ok = !this.diskFails;
+      if (ok) this.disk = bytes;
+      else this.#durable.unshift(...waiting);
+      this.input({ kind: "stored", ticket, ok });
+      if (ok) for (const run of waiting) run();
+    });
+  }
+
+  #profile(boot: bigint, joined: number): Profile {
+    const { host } = this.address;
+    return {
+      id: this.id,
+      boot,
+      gossip: this.address,
+      gossipText: formatHostPort(this.address),
+      rpc: `${host}:9091`,
+      api: `${host}:9092`,
+      roles: ["worker"],
+      protocolMin: 1,
+      protocolMax: 1,
+      redundancy: 0,
+      joined,
+      tcpOnly: false,
+      leaving: false,
+      reclaimed: false,
+    };
+  }
+}
