@@ -38,6 +38,8 @@ export interface Field<T> {
   readonly redacted: boolean;
   /** Another environment variable that sets it. */
   readonly environment: string | undefined;
+  /** How the configuration API spells the key, where that differs from the file. */
+  readonly apiName: string | undefined;
   readonly doc: string;
 }
 
@@ -53,6 +55,7 @@ export interface FieldOptions<T> {
   readonly added?: T;
   readonly redacted?: boolean;
   readonly environment?: string;
+  readonly apiName?: string;
 }
 
 export interface TextOptions extends FieldOptions<string> {
@@ -206,6 +209,7 @@ function field<T>(shape: FieldShape, known: Known<T>, options: FieldOptions<T>):
     added: options.added ?? known.zero,
     redacted: options.redacted ?? false,
     environment: options.environment,
+    apiName: options.apiName,
     doc: options.doc ?? "",
   };
 }

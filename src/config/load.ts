@@ -146,7 +146,8 @@ function freeze(draft: ConfigDraft): DaemonConfig {
   return deepFreeze(structuredClone(values)) as unknown as DaemonConfig;
 }
 
-function deepFreeze<T>(value: T): T {
+/** Freezes a value and everything in it; returns it. */
+export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     for (const inner of Object.values(value)) deepFreeze(inner);
     Object.freeze(value);

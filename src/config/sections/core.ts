@@ -185,7 +185,11 @@ export const auth = defineSection({
   name: "auth",
   doc: "Users and their privileges.",
   fields: {
-    enabled: flag(false),
+    enabled: flag(false, {
+      doc:
+        "With [http] auth-enabled, check passwords and privileges of local users; otherwise any name is let in. " +
+        "While there is no admin, `kapacitor user add NAME -admin` needs no credentials.",
+    }),
     "cache-expiration": duration(0, { doc: "How long credentials are remembered." }),
     "bcrypt-cost": integer(10, { max: 31 }),
     "meta-addr": text("", { doc: "host:port of a meta node; empty = users are kept here." }),

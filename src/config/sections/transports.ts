@@ -21,7 +21,10 @@ const httppostFields = {
   "alert-template-file": text("", { doc: "Absolute path; excludes alert-template." }),
   "row-template": text(),
   "row-template-file": text("", { doc: "Absolute path; excludes row-template." }),
-  "basic-auth": table({ username: text(), password: text() }, { redacted: true }),
+  "basic-auth": table(
+    { username: text(), password: text("", { redacted: true }) },
+    { redacted: true },
+  ),
 };
 
 export type HttppostConfig = ValuesOf<typeof httppostFields>;
@@ -137,7 +140,10 @@ const smtpFields = {
   "state-changes-only": stateChangesOnlyField(),
   from: text(),
   to: texts(),
-  toTemplates: texts([], { doc: "Templates that give further recipients." }),
+  toTemplates: texts([], {
+    doc: "Templates that give further recipients.",
+    apiName: "to-templates",
+  }),
   "idle-timeout": duration(30 * SECOND, { doc: "How long an idle connection is kept." }),
 };
 
