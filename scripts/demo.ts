@@ -70,7 +70,7 @@ async function maybeInflux(): Promise<{ readonly url: string } | undefined> {
     return undefined;
   }
   const influx = await startInfluxd();
-  undo.push(() => influx.stop());
+  undo.push(() => influx.close());
   await influxQuery(influx.url, 'CREATE DATABASE "telegraf"');
   say(`InfluxDB at ${influx.url}`);
   return influx;

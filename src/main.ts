@@ -13,6 +13,7 @@ function roleOf(name: string, words: readonly string[]): readonly [Role, readonl
   const [first, ...rest] = words;
   if (first === "kapacitord" || first === "daemon") return ["kapacitord", rest];
   if (first === "kapacitorctl") return ["kapacitorctl", rest];
+  if (first === "kapacitor") return ["kapacitor", rest];
   if (first === "member" || first === "doctor") return ["kapacitorctl", words];
   return ["kapacitor", words];
 }

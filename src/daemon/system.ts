@@ -35,6 +35,12 @@ function readWallClock(): Time {
   return { ms, ns: Math.floor((fine - ms) * 1000) * (NS_PER_MS / 1000) };
 }
 
+/** Milliseconds that local time is ahead of UTC at an instant (ms since 1970). */
+export function zoneOffsetMs(ms: number): number {
+  const minutes = new Date(ms).getTimezoneOffset();
+  return Number.isNaN(minutes) ? 0 : -minutes * 60_000;
+}
+
 function after(delayMs: number, run: () => void): Cancel {
   // A runtime timer waits a millisecond at least; without delay the next turn of the loop is meant.
   if (!(delayMs > 0)) {

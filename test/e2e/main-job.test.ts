@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hasInfluxd, startInfluxd } from "#test/support/influxd.ts";
+import { influxdMissing, startInfluxd } from "#test/support/influxd.ts";
 import {
   CPU_TASK,
   CpuFeed,
@@ -39,7 +39,7 @@ async function openLab(): Promise<Lab> {
   const directory = mkdtempSync(join(tmpdir(), "kapacitor-e2e-"));
   undo.push(() => rmSync(directory, { recursive: true, force: true }));
   const influx = await startInfluxd();
-  undo.push(() => influx.stop());
+  undo.push(() => influx.close());
   await query(influx.url, 'CREATE DATABASE "telegraf"');
   const open = async (name: string, host: string): Promise<Member> => {
     const member = await Member.create({
@@ -96,7 +96,7 @@ async function quiet(webhook: Webhook): Promise<void> {
   });
 }
 
-describe.skipIf(!hasInfluxd())("the main job on two members fed by InfluxDB", () => {
+describe.skipIf(influxdMissing() !== undefined)("the main job on two members fed by InfluxDB", () => {
   test("200 events are notified exactly 200 times while both members are healthy", async () => {
     const { webhook, influxUrl } = await openLab();
     const feed = new CpuFeed(HOSTS);

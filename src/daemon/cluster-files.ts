@@ -1,0 +1,29 @@
+/** Membership state as files of the data directory, each replaced as a whole and on disk before it counts. */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ClusterStore } from "#cluster/runner.ts";
+import { writeFileDurably } from "#storage/durable-file.ts";
+
+const FILE_MODE = 0o600;
+
+export class ClusterFiles implements ClusterStore {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async load(file: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(join(this.#directory, file));
+    } catch (error) {
+      if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async replace(file: string, bytes: Uint8Array): Promise<void> {
+    writeFileDurably(join(this.#directory, file), bytes, FILE_MODE);
+  }
+}

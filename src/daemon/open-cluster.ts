@@ -1,0 +1,133 @@
+/**
+ * The cluster's parts in their order: membership from disk, calls between members, ownership, replication; then
+ * everything goes on the air at once.
+ *
+ * Whoever answers calls is registered before calls are accepted, so no member ever meets a half-open one. A
+ * stand-alone daemon opens the same parts; they are silent until a member is added.
+ */
+
+import type { AlertService } from "#alert/alert-service.ts";
+import type { HandlerDefinitions, Ownership, Topics } from "#alert/ports.ts";
+import { CALLS } from "#cluster/calls/registry.ts";
+import { Cluster } from "#cluster/cluster.ts";
+import { alertCompletions, pendingAlerts } from "#cluster/ownership/kinds.ts";
+import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
+import type { Membership } from "#cluster/ports.ts";
+import { HandlerReplication } from "#cluster/replicate/handler-replication.ts";
+import { REPLICATION_KINDS } from "#cluster/replicate/kinds.ts";
+import { replicatedTopics } from "#cluster/replicate/replicated-topics.ts";
+import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
+import type { ClusterSettings } from "#config/cluster-settings.ts";
+import type { Statistic } from "#http/services.ts";
+import { Closers } from "#lib/closers.ts";
+import type { AnyKind, Store } from "#storage/store.ts";
+import { ClusterFiles } from "./cluster-files.ts";
+import type { Identity } from "./identity.ts";
+import type { RunOptions } from "./run-options.ts";
+
+/** What the cluster keeps in the store. */
+export const CLUSTER_KINDS: readonly AnyKind[] = [
+  alertCompletions,
+  pendingAlerts,
+  ...REPLICATION_KINDS,
+] as readonly AnyKind[];
+
+export interface OpenClusterOptions {
+  readonly settings: ClusterSettings;
+  /** Where `cluster.members` lives. */
+  readonly dataDir: string;
+  readonly run: RunOptions;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly alerts: AlertService;
+  /** The cluster ID on disk has changed; subscriptions hang on it. */
+  readonly onClusterId: () => void;
+}
+
+export interface OpenCluster {
+  readonly membership: Membership;
+  readonly ownership: Ownership;
+  readonly handlers: HandlerDefinitions;
+  readonly topics: Topics;
+  /** Takes up what an earlier run left unsettled; call it when tasks run. */
+  recover(): void;
+  statistics(): readonly Statistic[];
+  /** Leaves gracefully: hands over, says so, closes. */
+  close(): Promise<void>;
+}
+
+/** Throws `Error` with one line when an address cannot be bound or a file cannot be read. */
+export async function openCluster(options: OpenClusterOptions): Promise<OpenCluster> {
+  const { settings, run, identity, store, alerts } = options;
+  if (settings.encryptionKeys.length > 0) {
+    throw new Error(
+      "cluster: encryption-keys: sealing is not available yet for calls between members; " +
+        "leave it empty and protect the gossip and RPC ports by the network",
+    );
+  }
+  const { clock, random } = run;
+  const log = run.logWriter.log.with({ service: "cluster" });
+  const closers = new Closers();
+  try {
+    const cluster = await Cluster.load({
+      identity,
+      options: settings,
+      store: new ClusterFiles(options.dataDir),
+      clock,
+      random,
+      log,
+      onClusterId(id) {
+        identity.setClusterId(id);
+        options.onClusterId();
+      },
+      handOver: (why) => ownership.handOver(why),
+    });
+    const rpc = new RpcLinks(clock, random, log, {
+      bind: settings.rpcBind,
+      boot: cluster.boot,
+      calls: CALLS,
+      isRemoved: (member) => cluster.isRemoved(member),
+      onRemoved: (by) => cluster.checkRemoval(by),
+    });
+    const parts = { clock, random, log, store, rpc, membership: cluster };
+    const fullSyncMs = settings.fullSyncIntervalMs;
+    const ownership = new OwnershipService(
+      { ...parts, log: log.with({ service: "alert" }), receiver: alerts },
+      { boot: cluster.boot, delayMs: settings.delayPerMemberMs, fullSyncMs },
+    );
+    closers.push(() => ownership.close());
+    const replication = new HandlerReplication(
+      {
+        ...parts,
+        table: alerts,
+        owners: (topic) => ownership.owners(topic).home,
+        deleteTopic: (topic) => alerts.delete(topic),
+      },
+      { fullSyncMs },
+    );
+    closers.push(() => replication.close());
+    alerts.setOwnership(ownership);
+    ownership.open();
+    replication.open();
+    closers.push(() => rpc.close());
+    rpc.open(cluster);
+    closers.push(() => cluster.close());
+    await cluster.open(rpc);
+    return {
+      membership: cluster,
+      ownership,
+      handlers: replication,
+      topics: replicatedTopics(alerts, replication),
+      recover: () => ownership.recover(),
+      statistics: () => [
+        { name: "alert", tags: {}, values: ownership.counters() },
+        { name: "rpc", tags: {}, values: rpc.counters() },
+        { name: "handler_definitions", tags: {}, values: replication.counters() },
+      ],
+      close: () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close().catch(() => {});
+    throw error;
+  }
+}

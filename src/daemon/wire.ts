@@ -1,0 +1,252 @@
+/**
+ * Builds the parts of a running daemon and connects them; the only file that knows both sides of every port.
+ *
+ * The order of the start is the order of the lines: what is opened first is closed last, and whatever fails
+ * half-way unwinds what was opened. The API listens last, so that whoever gets an answer gets a true one.
+ */
+
+import { AlertService } from "#alert/alert-service.ts";
+import { DELIVERY_LIMITS } from "#alert/limits.ts";
+import { clusterSettings, milliseconds } from "#config/cluster-settings.ts";
+import type { DaemonConfig } from "#config/daemon-config.ts";
+import { splitAddress } from "#config/sections/shared.ts";
+import { InProcessEngine } from "#engine/engine-host.ts";
+import { NODE_SPECS } from "#engine/nodes/registry.ts";
+import { makeTickEnvironment } from "#engine/tick-environment.ts";
+import { HANDLER_KINDS } from "#handlers/registry.ts";
+import { createApp } from "#http/app.ts";
+import { listen } from "#http/server.ts";
+import type { HttpServices } from "#http/services.ts";
+import { Subscriptions } from "#ingest/subscriptions.ts";
+import type { Closers } from "#lib/closers.ts";
+import { errorMessage } from "#lib/errors.ts";
+import { SeriesTable } from "#model/series-table.ts";
+import { KINDS } from "#storage/kinds/registry.ts";
+import { SqliteStore } from "#storage/sqlite.ts";
+import type { Store } from "#storage/store.ts";
+import { FORGETTING_TOPICS, StoredTopics } from "#storage/topic-states.ts";
+import { LoadDirectory, type LoadServices, loadKind } from "#tasks/load-directory.ts";
+import type { TaskServices } from "#tasks/ports.ts";
+import { TaskService } from "#tasks/task-service.ts";
+import { taskKind, templateKind } from "#tasks/task-store.ts";
+import { TemplateService } from "#tasks/template-service.ts";
+import { tickLanguage } from "#tasks/tick-language.ts";
+import { Identity } from "./identity.ts";
+import { formatJsonLine, formatLogfmt } from "./log-format.ts";
+import { CLUSTER_KINDS, openCluster } from "./open-cluster.ts";
+import type { RunOptions } from "./run-options.ts";
+import { zoneOffsetMs } from "./system.ts";
+import { API_LEVEL, COMMIT, VERSION } from "./version.ts";
+
+/** What `daemon.ts` does with the built parts. */
+export interface Wired {
+  readonly subscriptions: Subscriptions;
+  /** Present when `[load]` is enabled; not run yet. */
+  readonly load: LoadDirectory | undefined;
+}
+
+export async function wire(
+  config: DaemonConfig,
+  options: RunOptions,
+  closers: Closers,
+): Promise<Wired> {
+  const { clock, random, logWriter } = options;
+  const log = logWriter.log;
+  const identity = Identity.open(config.data_dir, random);
+  const store = SqliteStore.open(
+    config.storage.boltdb,
+    [...KINDS, ...CLUSTER_KINDS, taskKind, templateKind, loadKind],
+    clock,
+    log.with({ service: "storage" }),
+  );
+  closers.push(() => store.close());
+  const server = serverNames(config, identity);
+  const alerts = openAlerts(config, options, { store, server });
+  closers.push(() => alerts.close());
+  let relink = (): void => {};
+  const cluster = await openCluster({
+    settings: clusterSettings(config),
+    dataDir: config.data_dir,
+    run: options,
+    identity,
+    store,
+    alerts,
+    onClusterId: () => relink(),
+  });
+  closers.push(() => cluster.close());
+
+  const environment = makeTickEnvironment({
+    handlers: alerts.properties(),
+    deadman: config.deadman,
+  });
+  const taskLog = log.with({ service: "kapacitor", task_master: "main" });
+  const engine = new InProcessEngine(
+    {
+      clock,
+      random,
+      log: taskLog,
+      alerts,
+      server,
+      zoneOffsetMs,
+      taskFailed: (task, error) => void tasks.recordFailure(task, error),
+    },
+    new SeriesTable({ seed: random.u32() }),
+    { environment, specs: NODE_SPECS, name: "main" },
+  );
+  closers.push(() => engine.close());
+  const taskServices: TaskServices = {
+    store,
+    engine,
+    topics: cluster.topics,
+    language: tickLanguage(environment),
+    clock,
+    random,
+    log: taskLog,
+  };
+  const tasks = new TaskService(taskServices);
+  const templates = new TemplateService(taskServices, tasks);
+
+  const subscriptions = openSubscriptions(config, options, { identity, engine });
+  closers.push(() => subscriptions.stop());
+  relink = () => {
+    subscriptions.relink().catch((error: unknown) => {
+      log.with({ service: "influxdb" }).error("failed to link subscriptions", {
+        err: errorMessage(error),
+      });
+    });
+  };
+
+  await tasks.startEnabled();
+  cluster.recover();
+  const services: HttpServices = {
+    engine,
+    tasks,
+    templates,
+    language: taskServices.language,
+    topics: cluster.topics,
+    handlers: cluster.handlers,
+    delivery: alerts,
+    membership: cluster.membership,
+    store,
+    subscriptions: {
+      count: () => subscriptions.count,
+      relink: () => subscriptions.relink(),
+    },
+    logs: {
+      setLevel: (level) => logWriter.setLevel(level),
+      subscribe: (listener) => logWriter.subscribe(listener),
+      print: (entry, form) => (form === "json" ? formatJsonLine(entry) : formatLogfmt(entry)),
+    },
+    log,
+    clock,
+    random,
+    version: { api: API_LEVEL, build: `${VERSION} (${COMMIT})` },
+    identity: {
+      clusterId: () => identity.clusterId,
+      serverId: identity.serverId,
+      hostname: config.hostname,
+    },
+    process: {
+      commandLine: process.argv,
+      memory: () => process.memoryUsage(),
+    },
+    settings: {
+      defaultRetentionPolicy: config["default-retention-policy"],
+      logEnabled: config.http["log-enabled"],
+      authEnabled: config.http["auth-enabled"],
+      pprofEnabled: config.http["pprof-enabled"],
+      sharedSecret: config.http["shared-secret"],
+    },
+    statistics: () => cluster.statistics(),
+  };
+  const { host, port } = splitAddress(config.http["bind-address"]);
+  const listening = listen(createApp(services), { host, port });
+  closers.push(() =>
+    listening.close(
+      milliseconds(config.http["shutdown-timeout"]),
+      (ms) => new Promise((done) => void clock.after(ms, done)),
+    ),
+  );
+  log.with({ service: "http" }).info("listening on", {
+    addr: `${host}:${listening.port}`,
+    protocol: "http",
+  });
+  return {
+    subscriptions,
+    load: openLoad(
+      config,
+      { ...taskServices, tasks, templates, handlers: cluster.handlers },
+      closers,
+    ),
+  };
+}
+
+function openLoad(
+  config: DaemonConfig,
+  services: LoadServices,
+  closers: Closers,
+): LoadDirectory | undefined {
+  if (!config.load.enabled) return undefined;
+  const log = services.log.with({ service: "load" });
+  const load = new LoadDirectory({ ...services, log }, config.load.dir);
+  closers.push(() => load.close());
+  return load;
+}
+
+interface ServerNames {
+  readonly hostname: string;
+  readonly clusterId: string;
+  readonly serverId: string;
+  readonly apiUrl: string;
+}
+
+/** Read at use time: the cluster ID changes when this member joins or leaves. */
+function serverNames(config: DaemonConfig, identity: Identity): ServerNames {
+  const { port } = splitAddress(config.http["bind-address"]);
+  const scheme = config.http["https-enabled"] ? "https" : "http";
+  return {
+    hostname: config.hostname,
+    get clusterId() {
+      return identity.clusterId;
+    },
+    serverId: identity.serverId,
+    apiUrl: `${scheme}://${config.hostname}:${port}`,
+  };
+}
+
+function openAlerts(
+  config: DaemonConfig,
+  { clock, random, logWriter, disabledHandlers }: RunOptions,
+  { store, server }: { readonly store: Store; readonly server: ServerNames },
+): AlertService {
+  const log = logWriter.log.with({ service: "alert" });
+  const sections = config as unknown as Readonly<Record<string, unknown>>;
+  return new AlertService({
+    kinds: HANDLER_KINDS.map((kind) =>
+      disabledHandlers.has(kind.kind) ? { ...kind, check: () => "handler disabled" } : kind,
+    ),
+    services: { clock, log, server, section: (name) => sections[name] },
+    store: config.alert["persist-topics"] ? new StoredTopics(store) : FORGETTING_TOPICS,
+    clock,
+    random,
+    log,
+    limits: { ...DELIVERY_LIMITS, waitingMax: config.alert["topic-buffer-length"] },
+  });
+}
+
+function openSubscriptions(
+  config: DaemonConfig,
+  { clock, random, logWriter }: RunOptions,
+  { identity, engine }: { readonly identity: Identity; readonly engine: InProcessEngine },
+): Subscriptions {
+  return new Subscriptions({
+    sections: config.influxdb,
+    identity: { serverId: identity.serverId, clusterId: () => identity.clusterId },
+    hostname: config.hostname,
+    httpPort: splitAddress(config.http["bind-address"]).port,
+    clock,
+    random,
+    log: logWriter.log.with({ service: "influxdb" }),
+    write: (chunk) => engine.write(chunk),
+  });
+}
