@@ -7,9 +7,13 @@
 
 import { AlertService } from "#alert/alert-service.ts";
 import { DELIVERY_LIMITS } from "#alert/limits.ts";
+import { SubscriptionTokenStore, subscriptionTokenKind } from "#auth/subscription-tokens.ts";
+import { UserService, userKind } from "#auth/user-service.ts";
 import { clusterSettings, milliseconds } from "#config/cluster-settings.ts";
 import type { DaemonConfig } from "#config/daemon-config.ts";
+import { ConfigService } from "#config/overrides.ts";
 import { splitAddress } from "#config/sections/shared.ts";
+import { configOverrides } from "#config/stored-override.ts";
 import { InProcessEngine } from "#engine/engine-host.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
 import { makeTickEnvironment } from "#engine/tick-environment.ts";
@@ -17,13 +21,14 @@ import { HANDLER_KINDS } from "#handlers/registry.ts";
 import { createApp } from "#http/app.ts";
 import { listen } from "#http/server.ts";
 import type { HttpServices } from "#http/services.ts";
+import { serverTls } from "#http/tls.ts";
 import { Subscriptions } from "#ingest/subscriptions.ts";
 import type { Closers } from "#lib/closers.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { SeriesTable } from "#model/series-table.ts";
 import { KINDS } from "#storage/kinds/registry.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
-import type { Store } from "#storage/store.ts";
+import type { AnyKind, Store } from "#storage/store.ts";
 import { FORGETTING_TOPICS, StoredTopics } from "#storage/topic-states.ts";
 import { LoadDirectory, type LoadServices, loadKind } from "#tasks/load-directory.ts";
 import type { TaskServices } from "#tasks/ports.ts";
@@ -38,6 +43,16 @@ import type { RunOptions } from "./run-options.ts";
 import { zoneOffsetMs } from "./system.ts";
 import { API_LEVEL, COMMIT, VERSION } from "./version.ts";
 
+/** What users define, beside the tables of lower rooms. */
+const DEFINITION_KINDS: readonly AnyKind[] = [
+  configOverrides,
+  loadKind,
+  subscriptionTokenKind,
+  taskKind,
+  templateKind,
+  userKind,
+] as readonly AnyKind[];
+
 /** What `daemon.ts` does with the built parts. */
 export interface Wired {
   readonly subscriptions: Subscriptions;
@@ -46,22 +61,27 @@ export interface Wired {
 }
 
 export async function wire(
-  config: DaemonConfig,
+  file: DaemonConfig,
   options: RunOptions,
   closers: Closers,
 ): Promise<Wired> {
   const { clock, random, logWriter } = options;
   const log = logWriter.log;
-  const identity = Identity.open(config.data_dir, random);
+  const identity = Identity.open(file.data_dir, random);
   const store = SqliteStore.open(
-    config.storage.boltdb,
-    [...KINDS, ...CLUSTER_KINDS, taskKind, templateKind, loadKind],
+    file.storage.boltdb,
+    [...KINDS, ...CLUSTER_KINDS, ...DEFINITION_KINDS],
     clock,
     log.with({ service: "storage" }),
   );
   closers.push(() => store.close());
+  // What the API stored is laid over the file; everything below reads the result.
+  const overrides = new ConfigService({ config: file, store, clock, log });
+  const config = overrides.current();
+  const tls = serverTls(config);
   const server = serverNames(config, identity);
-  const alerts = openAlerts(config, options, { store, server });
+  const section = (name: string): unknown => Reflect.get(overrides.current(), name);
+  const alerts = openAlerts(config, options, { store, server, section });
   closers.push(() => alerts.close());
   let relink = (): void => {};
   const cluster = await openCluster({
@@ -106,7 +126,9 @@ export async function wire(
   const tasks = new TaskService(taskServices);
   const templates = new TemplateService(taskServices, tasks);
 
-  const subscriptions = openSubscriptions(config, options, { identity, engine });
+  const tokens = new SubscriptionTokenStore(store);
+  const subscriptions = openSubscriptions(config, options, { identity, engine, tokens });
+  overrides.onChange("influxdb", (sections) => subscriptions.update(sections));
   closers.push(() => subscriptions.stop());
   relink = () => {
     subscriptions.relink().catch((error: unknown) => {
@@ -128,9 +150,14 @@ export async function wire(
     delivery: alerts,
     membership: cluster.membership,
     store,
+    config: overrides,
+    users: config.auth.enabled
+      ? new UserService({ store, clock, random }, config.auth["bcrypt-cost"])
+      : undefined,
     subscriptions: {
       count: () => subscriptions.count,
       relink: () => subscriptions.relink(),
+      isToken: (token) => tokens.has(token),
     },
     logs: {
       setLevel: (level) => logWriter.setLevel(level),
@@ -160,7 +187,11 @@ export async function wire(
     statistics: () => cluster.statistics(),
   };
   const { host, port } = splitAddress(config.http["bind-address"]);
-  const listening = listen(createApp(services), { host, port });
+  const listening = listen(createApp(services), {
+    host,
+    port,
+    ...(tls === undefined ? {} : { tls }),
+  });
   closers.push(() =>
     listening.close(
       milliseconds(config.http["shutdown-timeout"]),
@@ -169,7 +200,7 @@ export async function wire(
   );
   log.with({ service: "http" }).info("listening on", {
     addr: `${host}:${listening.port}`,
-    protocol: "http",
+    protocol: tls === undefined ? "http" : "https",
   });
   return {
     subscriptions,
@@ -217,15 +248,19 @@ function serverNames(config: DaemonConfig, identity: Identity): ServerNames {
 function openAlerts(
   config: DaemonConfig,
   { clock, random, logWriter, disabledHandlers }: RunOptions,
-  { store, server }: { readonly store: Store; readonly server: ServerNames },
+  parts: {
+    readonly store: Store;
+    readonly server: ServerNames;
+    readonly section: (name: string) => unknown;
+  },
 ): AlertService {
+  const { store, server, section } = parts;
   const log = logWriter.log.with({ service: "alert" });
-  const sections = config as unknown as Readonly<Record<string, unknown>>;
   return new AlertService({
     kinds: HANDLER_KINDS.map((kind) =>
       disabledHandlers.has(kind.kind) ? { ...kind, check: () => "handler disabled" } : kind,
     ),
-    services: { clock, log, server, section: (name) => sections[name] },
+    services: { clock, log, server, section },
     store: config.alert["persist-topics"] ? new StoredTopics(store) : FORGETTING_TOPICS,
     clock,
     random,
@@ -237,13 +272,19 @@ function openAlerts(
 function openSubscriptions(
   config: DaemonConfig,
   { clock, random, logWriter }: RunOptions,
-  { identity, engine }: { readonly identity: Identity; readonly engine: InProcessEngine },
+  parts: {
+    readonly identity: Identity;
+    readonly engine: InProcessEngine;
+    readonly tokens: SubscriptionTokenStore;
+  },
 ): Subscriptions {
+  const { identity, engine, tokens } = parts;
   return new Subscriptions({
     sections: config.influxdb,
     identity: { serverId: identity.serverId, clusterId: () => identity.clusterId },
     hostname: config.hostname,
     httpPort: splitAddress(config.http["bind-address"]).port,
+    ...(config.http["auth-enabled"] ? { tokens } : {}),
     clock,
     random,
     log: logWriter.log.with({ service: "influxdb" }),

@@ -1,37 +1,39 @@
 /**
- * Who is asking, and may they? Credentials from the request, and the answers to bad ones.
+ * Who is asking, and may they? The credentials of a request, judged, and the answers to bad ones.
  *
- * Sources in this order: a bearer token, Basic, the `u` and `p` query parameters. Where there is no user store,
- * every name and password is let in as administrator, as the original without one does; tokens must still
- * be signed with the shared secret and not be expired. Source: http-api §1.10 for order and texts.
+ * Where there is no user store ([auth] is not enabled), every name and password, every valid bearer token and
+ * every subscription token is let in as administrator, as the original does. Where there is one, everything is
+ * checked. While it holds no administrator, one request needs no credentials: creating a user, so that nobody is
+ * locked out by switching authentication on. Source: http-api §1.10 for order and texts.
  */
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { readBearer } from "#auth/bearer.ts";
+import { readCredentials, SUBSCRIBER } from "#auth/credentials.ts";
 import { administrator, isAllowed, type Principal, privilegeOf } from "#auth/permissions.ts";
-import { parseJson } from "#lib/json.ts";
+import { UserError } from "#auth/user-service.ts";
 import { ApiError, unauthorized } from "./errors.ts";
+import { requestPath } from "./request-path.ts";
 import type { HttpServices } from "./services.ts";
 
-/** Throws 401 with the exact text when there are no credentials or bad ones. */
+/** Throws 401 with the exact text when there are no credentials or bad ones; 503 when too many are checked. */
 export async function authenticate(
   request: Request,
   query: URLSearchParams,
   services: HttpServices,
 ): Promise<Principal> {
-  const header = request.headers.get("authorization") ?? "";
-  const [scheme, credentials, ...more] = header.split(" ");
-  if (scheme === "Bearer" && credentials !== undefined && more.length === 0) {
-    return existing(checkToken(credentials, services), services);
+  if (isFirstUser(request, services)) return administrator("-");
+  const authorization = request.headers.get("authorization");
+  const credentials = readCredentials({ authorization, query });
+  switch (credentials.kind) {
+    case "none":
+      throw unauthorized("unable to parse authentication credentials");
+    case "bearer":
+      return bearer(credentials.token, services);
+    case "subscription":
+      return subscriber(credentials.token, services);
+    case "password":
+      return login(credentials.name, credentials.password, services);
   }
-  if (scheme === "Basic" && credentials !== undefined) {
-    const decoded = Buffer.from(credentials, "base64").toString("utf8");
-    const colon = decoded.indexOf(":");
-    if (colon >= 0) return login(decoded.slice(0, colon), decoded.slice(colon + 1), services);
-  }
-  const user = query.get("u") ?? "";
-  const password = query.get("p") ?? "";
-  if (user !== "" && password !== "") return login(user, password, services);
-  throw unauthorized("unable to parse authentication credentials");
 }
 
 /** Throws 403 when the user may not do this. `path` is below the API root. */
@@ -46,74 +48,45 @@ export function authorize(user: Principal, method: string, path: string): void {
   );
 }
 
-const SUBSCRIBER = "~subscriber";
+function isFirstUser({ method, url }: Request, { users }: HttpServices): boolean {
+  if (users === undefined || method !== "POST") return false;
+  return /^\/kapacitor\/v1(preview)?\/users$/.test(requestPath(url).path) && !users.hasAdmin();
+}
+
+async function bearer(token: string, services: HttpServices): Promise<Principal> {
+  const { settings, clock, users } = services;
+  const read = await readBearer(token, settings.sharedSecret, clock.now().ms);
+  if (!read.ok) throw unauthorized(read.error);
+  if (users === undefined) return administrator(read.username);
+  const user = users.get(read.username);
+  if (user === undefined) throw unauthorized("authorization failed");
+  return user;
+}
+
+function subscriber(token: string, { users, subscriptions }: HttpServices): Principal {
+  if (users === undefined) return administrator(SUBSCRIBER);
+  if (subscriptions.isToken?.(token) === true)
+    return { name: SUBSCRIBER, isAdmin: false, permissions: ["write_points"] };
+  throw unauthorized("invalid subscription token");
+}
 
 async function login(name: string, password: string, services: HttpServices): Promise<Principal> {
   if (name === "") throw unauthorized("username required");
   if (services.users === undefined) return administrator(name);
-  if (name === SUBSCRIBER) {
-    if (services.subscriptions.isToken?.(password) !== true) {
-      throw unauthorized("invalid subscription token");
-    }
-    return { name, isAdmin: false, permissions: ["write_points"] };
-  }
-  const user = await services.users.verify(name, password);
+  const user = await verified(name, password, services.users);
   if (user === undefined) throw unauthorized("authorization failed");
   return user;
 }
 
-function existing(name: string, { users }: HttpServices): Principal {
-  if (users === undefined) return administrator(name);
-  const user = users.get(name);
-  if (user === undefined) throw unauthorized("authorization failed");
-  return user;
-}
-
-const ALGORITHMS: ReadonlyMap<string, string> = new Map([
-  ["HS256", "sha256"],
-  ["HS384", "sha384"],
-  ["HS512", "sha512"],
-]);
-
-function checkToken(token: string, { settings, clock }: HttpServices): string {
-  const parts = token.split(".");
-  const [head = "", body = "", signature = ""] = parts;
-  if (parts.length !== 3) throw badToken("token contains an invalid number of segments");
-  const algorithm = String(readSegment(head)["alg"]);
-  const claims = readSegment(body);
-  const hash = ALGORITHMS.get(algorithm);
-  if (hash === undefined) throw badToken(`unexpected signing method: ${algorithm}`);
-  const secret = settings.sharedSecret;
-  if (secret === "" || !isSigned(hash, secret, `${head}.${body}`, signature)) {
-    throw badToken("signature is invalid");
+async function verified(
+  name: string,
+  password: string,
+  users: NonNullable<HttpServices["users"]>,
+): Promise<Principal | undefined> {
+  try {
+    return await users.verify(name, password);
+  } catch (error) {
+    if (error instanceof UserError) throw new ApiError(503, error.message, "compact");
+    throw error;
   }
-  return checkClaims(claims, clock.now().ms);
-}
-
-function isSigned(hash: string, secret: string, text: string, given: string): boolean {
-  const wanted = createHmac(hash, secret).update(text).digest();
-  const signature = Buffer.from(given, "base64url");
-  return signature.length === wanted.length && timingSafeEqual(signature, wanted);
-}
-
-function checkClaims(claims: Readonly<Record<string, unknown>>, nowMs: number): string {
-  const expires = Number(claims["exp"] ?? 0);
-  if (!(expires > 0)) throw unauthorized("token expiration required");
-  if (expires * 1000 < nowMs) throw badToken("Token is expired");
-  const name = claims["username"];
-  if (typeof name !== "string") throw unauthorized("username in token must be a string");
-  if (name === "") throw unauthorized("token must contain a username");
-  return name;
-}
-
-function readSegment(segment: string): Readonly<Record<string, unknown>> {
-  const parsed = parseJson(Buffer.from(segment, "base64url").toString("utf8"));
-  if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) {
-    throw badToken("token is malformed");
-  }
-  return Object.fromEntries(Object.entries(parsed.value));
-}
-
-function badToken(reason: string): Error {
-  return unauthorized(`invalid token: ${reason}`);
 }

@@ -32,3 +32,6 @@ export const LOG_SESSIONS_MAX = 64;
 
 /** Entries waiting for a slow reader of a log session; beyond, entries are left out and counted. */
 export const LOG_SESSION_ENTRIES_MAX = 1000;
+
+/** How long one self-test of a service may take, ms; then it fails. */
+export const SERVICE_TEST_MS_MAX = 30_000;

@@ -8,14 +8,14 @@
 import type { App } from "./app.ts";
 import { errorResponse } from "./errors.ts";
 import { IDLE_TIMEOUT_S, RUNTIME_BODY_BYTES_MAX } from "./limits.ts";
+import type { ServerTls } from "./tls.ts";
 
 export interface ListenOptions {
   /** Empty listens on all addresses, v4 and v6. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** PEM texts. */
-  readonly tls?: { readonly certificate: string; readonly privateKey: string };
+  readonly tls?: ServerTls;
 }
 
 export interface Listening {
@@ -37,9 +37,7 @@ export function listen(app: App, options: ListenOptions): Listening {
     development: false,
     // Without this, `development: false` shares the port: a second daemon would silently take half the traffic.
     reusePort: false,
-    ...(options.tls === undefined
-      ? {}
-      : { tls: { cert: options.tls.certificate, key: options.tls.privateKey } }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
     fetch: (request, bun) =>
       app.handle(request, {
         get address() {

@@ -5,9 +5,15 @@
  * membership, log level) are functions.
  */
 
-import type { HandlerDefinitions, Topics } from "#alert/ports.ts";
+import type {
+  DeliveryReports,
+  HandlerDefinitions,
+  SilenceDefinitions,
+  Topics,
+} from "#alert/ports.ts";
 import type { UserService } from "#auth/user-service.ts";
 import type { Membership } from "#cluster/ports.ts";
+import type { ConfigService } from "#config/overrides.ts";
 import type { EngineHost } from "#engine/ports.ts";
 import type { Cancel, Clock } from "#lib/clock.ts";
 import type { Log, LogEntry, LogLevel } from "#lib/log.ts";
@@ -105,8 +111,14 @@ export interface HttpServices {
   readonly language: Language;
   readonly topics: Topics;
   readonly handlers: HandlerDefinitions;
+  /** What became of events, and the handlers' queues; where absent, these routes answer 501. */
+  readonly delivery?: DeliveryReports | undefined;
+  /** Where absent, these routes answer 501. */
+  readonly silences?: SilenceDefinitions | undefined;
   readonly membership: Membership;
   readonly store: Store;
+  /** Absent where nothing can be changed; `/config` then answers 501. */
+  readonly config?: ConfigService | undefined;
   /** Present when `[auth]` is enabled; without it every name and password is an administrator's. */
   readonly users?: UserService | undefined;
   readonly subscriptions: Subscriptions;

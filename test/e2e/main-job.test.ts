@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 interface Lab {
-  readonly members: readonly [Member, Member];
+  readonly members: readonly Member[];
   readonly webhook: Webhook;
   readonly influxUrl: string;
 }
@@ -85,6 +85,42 @@ function missing(feed: CpuFeed, webhook: Webhook): readonly string[] {
   return [...feed.raised.keys()].filter((key) => !seen.has(key));
 }
 
+/**
+ * Hands one round to InfluxDB and waits until the members have it. InfluxDB's subscriber sends with forty
+ * workers and keeps no order between writes; windows by data time need their points in order.
+ */
+async function feedRound(lab: Lab, feed: CpuFeed, members: readonly Member[]): Promise<void> {
+  const body = feed.next();
+  const expected = await Promise.all(
+    members.map(async (member) => (await received(member)) + HOSTS),
+  );
+  await write(lab.influxUrl, body);
+  await until("the round at every member", 10_000, async () => {
+    const counts = await Promise.all(members.map(received));
+    return counts.every((count, i) => count >= (expected[i] ?? 0));
+  });
+}
+
+/** Points of the CPU measurement that a member has taken in. */
+async function received(member: Member): Promise<number> {
+  const ingress = (await statistics(member)).filter(({ name, tags }) => {
+    return name === "ingress" && tags["database"] === "telegraf";
+  });
+  return ingress.reduce((sum, { values }) => sum + (values["points_received"] ?? 0), 0);
+}
+
+interface Statistic {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+async function statistics(member: Member): Promise<readonly Statistic[]> {
+  const answer = await fetch(`${member.url}/kapacitor/v1/debug/vars`);
+  const vars = (await answer.json()) as { kapacitor: Record<string, Statistic> };
+  return Object.values(vars.kapacitor);
+}
+
 /** Waits until the cluster has gone quiet for a while, so that a late duplicate would be seen. */
 async function quiet(webhook: Webhook): Promise<void> {
   let [count, since] = [webhook.received.length, performance.now()];
@@ -96,43 +132,45 @@ async function quiet(webhook: Webhook): Promise<void> {
   });
 }
 
-describe.skipIf(influxdMissing() !== undefined)("the main job on two members fed by InfluxDB", () => {
-  test("200 events are notified exactly 200 times while both members are healthy", async () => {
-    const { webhook, influxUrl } = await openLab();
-    const feed = new CpuFeed(HOSTS);
-    for (let round = 0; round < ROUNDS; round++) await write(influxUrl, feed.next());
-    await until("all events", 30_000, () => missing(feed, webhook).length === 0);
-    await quiet(webhook);
-    expect(feed.raised.size).toBe(200);
-    expect(webhook.received.length).toBe(200);
-    expect(new Set(webhook.received.map(keyOf))).toEqual(new Set(feed.raised.keys()));
-  });
+describe.skipIf(influxdMissing() !== undefined)(
+  "the main job on two members fed by InfluxDB",
+  () => {
+    test("200 events are notified exactly 200 times while both members are healthy", async () => {
+      const lab = await openLab();
+      const { webhook, members } = lab;
+      const feed = new CpuFeed(HOSTS);
+      for (let round = 0; round < ROUNDS; round++) await feedRound(lab, feed, members);
+      await until("all events", 30_000, () => missing(feed, webhook).length === 0);
+      await quiet(webhook);
+      expect(feed.raised.size).toBe(200);
+      expect(webhook.received.length).toBe(200);
+      expect(new Set(webhook.received.map(keyOf))).toEqual(new Set(feed.raised.keys()));
+    });
 
-  test("with the owner killed at event 100 nothing is lost", async () => {
-    const { members, webhook, influxUrl } = await openLab();
-    const feed = new CpuFeed(HOSTS);
-    let killed: Promise<number> | undefined;
-    for (let round = 0; round < ROUNDS; round++) {
-      await write(influxUrl, feed.next());
-      if (feed.raised.size < 100 || killed !== undefined) continue;
-      await until("a first notification", 20_000, () => webhook.received.length > 0);
-      killed = (await primary(members)).kill("SIGKILL");
-    }
-    await killed;
-    await until("all events", 60_000, () => missing(feed, webhook).length === 0);
-    expect(missing(feed, webhook)).toEqual([]);
-    expect(feed.raised.size).toBe(200);
-  });
-});
+    test("with the owner killed at event 100 nothing is lost", async () => {
+      const lab = await openLab();
+      const { webhook } = lab;
+      const feed = new CpuFeed(HOSTS);
+      let members: readonly Member[] = lab.members;
+      for (let round = 0; round < ROUNDS; round++) {
+        await feedRound(lab, feed, members);
+        if (feed.raised.size < 100 || members.length < 2) continue;
+        await until("a first notification", 20_000, () => webhook.received.length > 0);
+        const owner = await primary(lab.members);
+        void owner.kill("SIGKILL");
+        members = members.filter((member) => member !== owner);
+      }
+      await until("all events", 60_000, () => missing(feed, webhook).length === 0);
+      expect(missing(feed, webhook)).toEqual([]);
+      expect(feed.raised.size).toBe(200);
+    });
+  },
+);
 
 /** The member that has handled events as first owner. */
-async function primary(members: readonly [Member, Member]): Promise<Member> {
+async function primary(members: readonly Member[]): Promise<Member> {
   for (const member of members) {
-    const answer = await fetch(`${member.url}/kapacitor/v1/debug/vars`);
-    const vars = (await answer.json()) as {
-      kapacitor: Record<string, { name: string; values: Record<string, number> }>;
-    };
-    for (const { name, values } of Object.values(vars.kapacitor)) {
+    for (const { name, values } of await statistics(member)) {
       if (name === "alert" && (values["primary-handle-count"] ?? 0) > 0) return member;
     }
   }

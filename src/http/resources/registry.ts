@@ -2,7 +2,9 @@
 
 import type { Resource } from "../route.ts";
 import { cluster } from "./cluster.ts";
+import { config } from "./config.ts";
 import { debug } from "./debug.ts";
+import { deliveries } from "./deliveries.ts";
 import { docsOf } from "./docs.ts";
 import { handlers } from "./handlers.ts";
 import { loglevel } from "./loglevel.ts";
@@ -11,6 +13,7 @@ import { openapiOf } from "./openapi.ts";
 import { ping } from "./ping.ts";
 import { routesOf } from "./routes.ts";
 import { serviceTests } from "./service-tests.ts";
+import { silences } from "./silences.ts";
 import { storage } from "./storage.ts";
 import { subscriptions } from "./subscriptions.ts";
 import { tasks } from "./tasks.ts";
@@ -22,12 +25,15 @@ import { write } from "./write.ts";
 
 const listed: readonly Resource[] = [
   cluster,
+  config,
   debug,
+  deliveries,
   handlers,
   loglevel,
   logs,
   ping,
   serviceTests,
+  silences,
   storage,
   subscriptions,
   tasks,

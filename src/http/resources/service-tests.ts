@@ -3,7 +3,7 @@
 import { errorMessage } from "#lib/errors.ts";
 import { compileGlob, type Glob } from "#lib/glob.ts";
 import { compareBytes, encodeJson } from "#lib/json.ts";
-import { link, sortedDeep } from "../answer.ts";
+import { link } from "../answer.ts";
 import { readJson } from "../body.ts";
 import { badRequest, notBuilt, unknown } from "../errors.ts";
 import { type Call, defineResource } from "../route.ts";
@@ -73,12 +73,32 @@ async function runTest(call: Call, services: HttpServices): Promise<Response> {
   const test = testOf(call, services);
   const body = await readJson(call.request);
   if (!body.ok) throw badRequest(`failed to decode JSON body:${body.error}`);
-  const given = body.value ?? {};
-  if (typeof given !== "object" || Array.isArray(given)) {
-    throw badRequest("failed to decode JSON body:options must be an object");
-  }
-  const error = await test.run({ ...test.options, ...given });
+  const error = await test.run(merged(test.options, body.value ?? {}));
   return answerLine({ success: error === undefined, message: error ?? "" });
+}
+
+/** Defaults with what was given over them; null gives nothing, unknown members are ignored. */
+function merged(options: ServiceTest["options"], given: unknown): ServiceTest["options"] {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw badRequest(`failed to decode JSON body:json: cannot unmarshal ${kindOf(given)}`);
+  }
+  const sent = new Map(Object.entries(given));
+  const entries = Object.entries(options).map(([key, initial]) => {
+    const value: unknown = sent.get(key) ?? initial;
+    // Only lists are null by default.
+    const wanted = initial === null ? "array" : kindOf(initial);
+    if (value !== null && kindOf(value) !== wanted) {
+      const what = `json: cannot unmarshal ${kindOf(value)} into Go struct field .${key}`;
+      throw badRequest(`failed to decode JSON body:${what}`);
+    }
+    return [key, value] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  return typeof value === "boolean" ? "bool" : typeof value;
 }
 
 function testOf(call: Call, services: HttpServices): ServiceTest {
@@ -93,6 +113,6 @@ function testJson(test: ServiceTest): unknown {
   return {
     link: link(`/service-tests/${test.name}`),
     name: test.name,
-    options: sortedDeep(test.options),
+    options: test.options,
   };
 }

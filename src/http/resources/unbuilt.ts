@@ -9,8 +9,6 @@ import { notBuilt } from "../errors.ts";
 import { defineResource, type Method, type Route } from "../route.ts";
 
 const UNBUILT: readonly (readonly [path: string, methods: readonly Method[], what: string])[] = [
-  ["/config", ["GET"], "changing the configuration through the API is"],
-  ["/config/*", ["GET", "POST"], "changing the configuration through the API is"],
   ["/recordings", ["GET"], "recordings are"],
   ["/recordings/*", ["GET", "DELETE"], "recordings are"],
   ["/recordings/stream", ["POST"], "recordings are"],

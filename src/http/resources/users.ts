@@ -62,7 +62,7 @@ export const users = defineResource({
       method: "DELETE",
       path: "/users/*",
       summary: "Deletes a user.",
-      answers: { 204: "gone, or was never there" },
+      answers: { 204: "gone, or was never there", 400: "error" },
       answer: deleteUser,
     },
   ],
@@ -118,7 +118,12 @@ function getUser(call: Call, services: HttpServices): Response {
 }
 
 async function deleteUser(call: Call, services: HttpServices): Promise<Response> {
-  await storeOf(services).delete(nameOf(call));
+  const name = nameOf(call);
+  try {
+    await storeOf(services).delete(name);
+  } catch (error) {
+    throw refusal(error, "");
+  }
   return answerNothing();
 }
 
@@ -126,8 +131,20 @@ async function answered(edit: () => Promise<Principal>, missing: string): Promis
   try {
     return answerJson(userJson(await edit()));
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw error.reason === "missing" ? failure(missing + error.message) : badRequest(error.message);
+    throw refusal(error, missing);
+  }
+}
+
+/** A refused change with its status; `missing` stands before the text of an unknown user. */
+function refusal(error: unknown, missing: string): unknown {
+  if (!(error instanceof UserError)) return error;
+  switch (error.reason) {
+    case "invalid":
+      return badRequest(error.message);
+    case "missing":
+      return failure(missing + error.message);
+    case "busy":
+      return new ApiError(503, error.message);
   }
 }
 
