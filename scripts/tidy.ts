@@ -55,8 +55,6 @@ const REGISTRIES = [
   "src/cluster/calls",
   "src/storage/kinds",
 ];
-/** Files in registry folders that are not entries; each says in its header why it lives there. */
-const NOT_ENTRIES = /(registry|limits)\.ts$/;
 
 interface Ban {
   readonly word: RegExp;
@@ -132,15 +130,13 @@ function importsOf(file: string, text: string): Import[] {
       found.push({ room: path.slice(1).split("/")[0] ?? "", typeOnly, lazy, path });
     } else if (path.startsWith(".")) {
       const target = join(dirname(file), path);
-      if (roomOf(target) !== roomOf(file)) {
-        found.push({ room: roomOf(target), typeOnly, lazy, path });
-      }
+      found.push({ room: roomOf(target), typeOnly, lazy, path });
       if (!existsSync(target)) findings.push(`${file}: imports ${path}, which does not exist`);
     }
   }
 }
 
-function checkImports(file: string, text: string): Set<string> {
+function checkImports(file: string, imports: readonly Import[]): Set<string> {
   const from = roomOf(file);
   const allowed = MAY_IMPORT[from];
   if (allowed === undefined) {
@@ -150,7 +146,7 @@ function checkImports(file: string, text: string): Set<string> {
     return new Set();
   }
   const used = new Set<string>();
-  for (const { room, typeOnly, lazy, path } of importsOf(file, text)) {
+  for (const { room, typeOnly, lazy, path } of imports) {
     if (room === from || room === "test") continue;
     used.add(room);
     const fine =
@@ -184,19 +180,21 @@ function checkShape(file: string, text: string): void {
   if (lines > 700) remarks.push(`${file}: ${lines} lines`);
 }
 
-function checkRegistry(folder: string): void {
+/**
+ * Every file of a registry's folder is in the registry or serves one that is. A file that nothing imports is an
+ * entry that was forgotten.
+ */
+function checkRegistry(folder: string, imported: ReadonlySet<string>): void {
+  if (filesBelow(folder).length === 0) return;
   const registry = join(folder, "registry.ts");
-  if (!existsSync(folder) || filesBelow(folder).length === 0) return;
   if (!existsSync(registry)) {
     findings.push(`${folder}: no registry.ts`);
     return;
   }
-  const text = readFileSync(registry, "utf8");
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (!entry.isFile() || NOT_ENTRIES.test(entry.name)) continue;
-    const helper = readFileSync(join(folder, entry.name), "utf8").slice(0, 800);
-    if (text.includes(`"./${entry.name}"`) || /Not an entry of the registry/.test(helper)) continue;
-    findings.push(`${join(folder, entry.name)}: missing from ${registry}`);
+    const path = join(folder, entry.name);
+    if (!entry.isFile() || path === registry || imported.has(path)) continue;
+    findings.push(`${path}: missing from ${registry}`);
   }
 }
 
@@ -231,15 +229,20 @@ function redraw(arrows: ReadonlyMap<string, ReadonlySet<string>>, write: boolean
 /** Runs every check; returns what is wrong. With `write` the drawing is mended instead of reported. */
 export function tidy(write: boolean): { findings: readonly string[]; remarks: readonly string[] } {
   const arrows = new Map<string, Set<string>>();
+  const imported = new Set<string>();
   for (const file of filesBelow("src")) {
     const text = readFileSync(file, "utf8");
-    const used = checkImports(file, text);
+    const imports = importsOf(file, text);
+    const used = checkImports(file, imports);
+    for (const { path } of imports) {
+      imported.add(path.startsWith("#") ? `src/${path.slice(1)}` : join(dirname(file), path));
+    }
     const room = roomOf(file);
     arrows.set(room, (arrows.get(room) ?? new Set()).union(used));
     checkWords(file, text);
     checkShape(file, text);
   }
-  for (const folder of REGISTRIES) checkRegistry(folder);
+  for (const folder of REGISTRIES) checkRegistry(folder, imported);
   checkMap();
   redraw(arrows, write);
   const lock = readFileSync("package-lock.json", "utf8");
