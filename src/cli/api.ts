@@ -35,6 +35,14 @@ const PAGES_MAX = 100_000;
 export interface ApiOptions {
   readonly url: string;
   readonly skipVerify: boolean;
+  /** Milliseconds after which a request is given up; no limit when absent. */
+  readonly requestTimeMaxMs?: number;
+}
+
+interface Extra {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly accept?: string | undefined;
 }
 
 export class ApiClient {
@@ -42,12 +50,14 @@ export class ApiClient {
   readonly #authorization: string | undefined;
   readonly #credentials: readonly (readonly [string, string])[];
   readonly #skipVerify: boolean;
+  readonly #requestTimeMaxMs: number | undefined;
 
   /** Throws `UrlError`. */
   constructor(options: ApiOptions) {
     const url = readUrl(options.url);
     this.#origin = url.origin;
     this.#skipVerify = options.skipVerify;
+    this.#requestTimeMaxMs = options.requestTimeMaxMs;
     this.#authorization =
       url.username === ""
         ? undefined
@@ -108,15 +118,22 @@ export class ApiClient {
     return { bytes: await response.bytes(), headers: response.headers };
   }
 
-  /** Hands on the body piece by piece until it ends or the signal is aborted. */
+  /**
+   * Hands on the body piece by piece until it ends or the signal is aborted. `accept` is the form wanted, for
+   * answers that have several.
+   */
   async stream(
     path: string,
-    query: Query,
-    signal: AbortSignal,
+    options: {
+      readonly query: Query;
+      readonly signal: AbortSignal;
+      readonly accept?: string | undefined;
+    },
     take: (text: string) => void,
   ): Promise<void> {
+    const { query, signal, accept } = options;
     try {
-      const response = await this.#send("GET", path, query, undefined, signal);
+      const response = await this.#send("GET", path, query, { signal, accept });
       const decoder = new TextDecoder();
       for await (const chunk of response.body ?? []) take(decoder.decode(chunk, { stream: true }));
     } catch (error) {
@@ -124,8 +141,31 @@ export class ApiClient {
     }
   }
 
+  /**
+   * Hands on a big body piece by piece; `total` is its announced length. Resolves with both lengths, which
+   * differ when the body broke off; without an announced length that is an `ApiFailure`.
+   */
+  async download(
+    path: string,
+    take: (bytes: Uint8Array, total: number | undefined) => void,
+  ): Promise<{ readonly received: number; readonly total: number }> {
+    const response = await this.#send("GET", path, {});
+    const announced = response.headers.get("content-length");
+    const total = announced === null ? undefined : Number(announced);
+    let received = 0;
+    try {
+      for await (const piece of pieces(response)) {
+        received += piece.length;
+        take(piece, total);
+      }
+    } catch (error) {
+      if (!(error instanceof ApiFailure) || total === undefined) throw error;
+    }
+    return { received, total: total ?? received };
+  }
+
   async #json(method: string, path: string, query: Query, body?: unknown): Promise<unknown> {
-    const response = await this.#send(method, path, query, body);
+    const response = await this.#send(method, path, query, { body });
     const text = await response.text();
     if (text.trim() === "") return undefined;
     const parsed = parseJson(text);
@@ -133,30 +173,21 @@ export class ApiClient {
     return parsed.value;
   }
 
-  async #send(
-    method: string,
-    path: string,
-    query: Query,
-    body?: unknown,
-    signal?: AbortSignal,
-  ): Promise<Response> {
-    const response = await this.#fetch(method, path, query, body, signal);
+  async #send(method: string, path: string, query: Query, extra: Extra = {}): Promise<Response> {
+    const response = await this.#fetch(method, this.#url(path, query), extra);
     if (response.ok) return response;
     throw new ApiFailure(response.status, failureText(response.status, await response.text()));
   }
 
-  async #fetch(
-    method: string,
-    path: string,
-    query: Query,
-    body: unknown,
-    signal: AbortSignal | undefined,
-  ): Promise<Response> {
+  async #fetch(method: string, url: string, { body, accept, ...extra }: Extra): Promise<Response> {
+    const timeMax = this.#requestTimeMaxMs;
+    const signal = timeMax === undefined ? extra.signal : AbortSignal.timeout(timeMax);
     try {
-      return await fetch(this.#url(path, query), {
+      return await fetch(url, {
         method,
         headers: {
           "User-Agent": "KapacitorClient",
+          ...(accept === undefined ? {} : { Accept: accept }),
           ...(this.#authorization === undefined ? {} : { Authorization: this.#authorization }),
           ...(body === undefined ? {} : { "Content-Type": "application/json" }),
         },
@@ -179,6 +210,23 @@ export class ApiClient {
     const full = path.startsWith("/kapacitor/") ? path : ROOT + path;
     const text = pairs.toString();
     return text === "" ? this.#origin + full : `${this.#origin}${full}?${text}`;
+  }
+}
+
+/** A body's pieces; a body that breaks off is an `ApiFailure`, so that it is told from a failing reader. */
+async function* pieces(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { value } = await reader.read().catch((cause: unknown) => {
+        throw new ApiFailure(200, `the answer broke off: ${errorMessage(cause)}`, { cause });
+      });
+      if (value === undefined) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
   }
 }
 

@@ -10,10 +10,18 @@ export const CONNECTION_FLAGS: FlagSpec = { url: "text", skipVerify: "boolean" }
 const DEFAULT_URL = "http://localhost:9092";
 
 /** Throws `UrlError`, or `Error` when `KAPACITOR_UNSAFE_SSL` is not a boolean. */
-export function connect(flags: Flags, environment: CliEnvironment): ApiClient {
+export function connect(
+  flags: Flags,
+  environment: CliEnvironment,
+  limits: { readonly requestTimeMaxMs?: number } = {},
+): ApiClient {
   const { variables } = environment;
   const url = flags.text("url") ?? (variables["KAPACITOR_URL"] || DEFAULT_URL);
-  return new ApiClient({ url, skipVerify: flags.isSet("skipVerify") || unsafe(variables) });
+  return new ApiClient({
+    url,
+    skipVerify: flags.isSet("skipVerify") || unsafe(variables),
+    ...limits,
+  });
 }
 
 function unsafe(variables: CliEnvironment["variables"]): boolean {

@@ -3,6 +3,8 @@
 export const EXIT_OK = 0;
 /** No command, an unknown one, or help about an unknown one. */
 export const EXIT_NO_COMMAND = 1;
+/** `fmt` and `vet` found faults in a script. Ours; the original has neither command. */
+export const EXIT_FAULTS = 1;
 /** Missing arguments or a bad flag. */
 export const EXIT_USAGE = 2;
 /** The command ran and failed. */

@@ -6,12 +6,14 @@
  */
 
 import { errorMessage } from "#lib/errors.ts";
-import { UsageError } from "./command.ts";
+import { type CommandContext, UsageError } from "./command.ts";
+import { doctor } from "./commands/unbuilt.ts";
 import { CONNECTION_FLAGS, connect } from "./connection.ts";
 import { type CliEnvironment, processEnvironment } from "./environment.ts";
 import { EXIT_OK } from "./exit-codes.ts";
 import { type Flags, readFlags } from "./flags.ts";
 import { MEMBER_HELP, runMember } from "./member.ts";
+import { errorLine, type OutputForm, takeOutputForm } from "./output-form.ts";
 
 const EXIT_CTL_FAILED = 1;
 
@@ -19,37 +21,77 @@ const USAGE = `Usage: kapacitorctl [options] command [args]
 
 Commands:
   member            List, add and remove the members of a cluster.
+  doctor            Find what is wrong with a member or a cluster. Not available yet.
   help [command]    Show the help of a command.
 
 Options:
   -url URL          Address of a member (default http://localhost:9092, or KAPACITOR_URL).
-  -skipVerify       Do not check the server's certificate (or KAPACITOR_UNSAFE_SSL).`;
+  -skipVerify       Do not check the server's certificate (or KAPACITOR_UNSAFE_SSL).
+  -output FORM      table (default) or json.`;
+
+const HELP: ReadonlyMap<string, string> = new Map([
+  ["member", MEMBER_HELP],
+  ["doctor", `Usage: kapacitorctl doctor\n\n${doctor.summary}\nNot available yet.`],
+  ["help", USAGE],
+]);
 
 /** Runs one command line (without the program's name) and returns the exit code. Never rejects. */
 export async function runKapacitorctl(
   args: readonly string[],
   environment: CliEnvironment = processEnvironment(),
 ): Promise<number> {
+  let output: OutputForm = "table";
   try {
-    const { words, flags } = gather(args);
+    const taken = takeOutputForm(args);
+    output = taken.output;
+    const { words, flags } = gather(taken.rest);
+    const help = helpAskedFor(words, flags);
+    if (help !== undefined) {
+      environment.err(`${help}\n`);
+      return EXIT_OK;
+    }
     const [command, ...rest] = words;
-    if (command === "help" || (command === undefined && flags.isSet("h"))) {
-      environment.err(`${rest[0] === "member" ? MEMBER_HELP : USAGE}\n`);
-      return EXIT_OK;
-    }
-    if (command === undefined) throw new UsageError("Must pass a command.");
-    if (command !== "member") throw new UsageError(`Unknown command ${command}`);
-    if (flags.isSet("h")) {
-      environment.err(`${MEMBER_HELP}\n`);
-      return EXIT_OK;
-    }
-    await runMember(rest, { environment, api: connect(flags, environment) });
+    const context = { environment, output, api: connect(flags, environment) };
+    await run(command, rest, context);
     return EXIT_OK;
   } catch (error) {
     const help = error instanceof UsageError ? `\n${USAGE}` : "";
-    environment.err(`Error: ${errorMessage(error)}${help}\n`);
+    const message = errorMessage(error);
+    environment.err(output === "json" ? errorLine(message) : `Error: ${message}${help}\n`);
     return EXIT_CTL_FAILED;
   }
+}
+
+function run(
+  command: string | undefined,
+  args: readonly string[],
+  context: CommandContext,
+): Promise<void> {
+  switch (command) {
+    case "member":
+      return runMember(args, context);
+    case "doctor":
+      return doctor.run(args, context);
+    case undefined:
+      throw new UsageError("Must pass a command.");
+    default:
+      throw unknownCommand(command);
+  }
+}
+
+/** The text of `help`, `help X`, `-h` and `X -h`; throws `UsageError` for help about an unknown command. */
+function helpAskedFor([command, topic]: readonly string[], flags: Flags): string | undefined {
+  const isHelp = command === "help";
+  if (!isHelp && !flags.isSet("h") && !flags.isSet("help")) return undefined;
+  const wanted = isHelp ? topic : command;
+  if (wanted === undefined) return USAGE;
+  const text = HELP.get(wanted);
+  if (text === undefined) throw unknownCommand(wanted);
+  return text;
+}
+
+function unknownCommand(name: string): UsageError {
+  return new UsageError(`Unknown command ${name}`);
 }
 
 /** Words and flags in any order. */

@@ -2,10 +2,13 @@
 
 import type { CommandContext } from "./command.ts";
 
-/** Streams entries that match all `key=value` pairs. Throws `Error` for a word that is not a pair. */
+/**
+ * Streams entries that match all `key=value` pairs: logfmt, or one JSON object a line. Throws `Error` for a
+ * word that is not a pair.
+ */
 export async function streamLogs(
   pairs: readonly string[],
-  { api, environment }: CommandContext,
+  { api, environment, output }: CommandContext,
 ): Promise<void> {
   const query: Record<string, string[]> = {};
   for (const pair of pairs) {
@@ -15,5 +18,7 @@ export async function streamLogs(
     query[key] = [...(query[key] ?? []), pair.slice(equals + 1)];
   }
   const path = "/kapacitor/v1preview/logs";
-  await api.stream(path, query, environment.interrupted(), (text) => environment.out(text));
+  const accept = output === "json" ? "application/json" : undefined;
+  const options = { query, accept, signal: environment.interrupted() };
+  await api.stream(path, options, (text) => environment.out(text));
 }

@@ -6,7 +6,7 @@
 
 import { type JsonRecord, pathPart, records, text } from "./api.ts";
 import { type CommandContext, UsageError } from "./command.ts";
-import { left } from "./output.ts";
+import { left, report } from "./output.ts";
 
 export const MEMBER_HELP = `Usage: kapacitorctl member list
        kapacitorctl member add RPC_ADDRESS
@@ -21,7 +21,11 @@ Lists, adds and removes the members of a cluster. Run against any member.
 Options, before or after the command:
   -url URL          Address of a member (default http://localhost:9092, or KAPACITOR_URL).
                     User and password may be given as ?u=NAME&p=PASSWORD.
-  -skipVerify       Do not check the server's certificate (or KAPACITOR_UNSAFE_SSL).`;
+  -skipVerify       Do not check the server's certificate (or KAPACITOR_UNSAFE_SSL).
+  -output FORM      table (default) or json.`;
+
+/** What `member list` prints with `-output json`. */
+export const MEMBER_JSON = "list: the cluster as GET /kapacitor/v1/cluster gives it";
 
 /** Throws `UsageError` for wrong arguments. `add` and `remove` print nothing. */
 export async function runMember(args: readonly string[], context: CommandContext): Promise<void> {
@@ -54,8 +58,8 @@ function withPort(address: string): string {
   return /:\d+$/.test(address) ? address : `${address}:${RPC_PORT}`;
 }
 
-async function listMembers({ api, environment }: CommandContext): Promise<void> {
-  const cluster = await api.get("/cluster");
+async function listMembers(context: CommandContext): Promise<void> {
+  const cluster = await context.api.get("/cluster");
   const members = records(cluster, "members");
   const rows = members.map(cells);
   const widths = [
@@ -73,7 +77,7 @@ async function listMembers({ api, environment }: CommandContext): Promise<void> 
     line(["Member ID", "Gossip Address", "RPC Address", "API Address", "Roles", "Status"]),
     ...rows.map(line),
   ];
-  environment.out(`${lines.join("\n")}\n`);
+  report(context, cluster, lines);
 }
 
 type Cells = readonly [string, string, string, string, string, string];

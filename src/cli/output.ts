@@ -4,9 +4,26 @@
  * Widths count characters, as Go's printf does. Source: cli §1, §5, §6.
  */
 
+import { encodeJson } from "#lib/json.ts";
 import type { Dbrp } from "#model/dbrp.ts";
 import { formatDbrp } from "#model/dbrp.ts";
 import { type JsonRecord, records, text } from "./api.ts";
+import type { CommandContext } from "./command.ts";
+
+/** Prints what a command has found: the lines of its table, or the API's JSON. */
+export function report(
+  { environment, output }: CommandContext,
+  json: JsonRecord,
+  lines: readonly string[],
+): void {
+  environment.out(output === "json" ? jsonText(json) : lines.map((line) => `${line}\n`).join(""));
+}
+
+export function jsonText(value: JsonRecord): string {
+  return `${encodeJson(value, JSON_INDENT)}\n`;
+}
+
+const JSON_INDENT = 2;
 
 /** Pads on the right up to `width`; longer text stays whole. */
 export function left(cell: unknown, width: number): string {

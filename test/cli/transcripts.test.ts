@@ -7,66 +7,43 @@
  *     ! a line of standard error$
  *     ? 0
  *
- * Commands of one file run in order against one server. `UPDATE_TRANSCRIPTS=1` writes what came; the diff
+ * Commands of one file run in order against one server; those of `scripts-*.txt` against one that speaks the
+ * whole language, the others against one with a small stand-in. `UPDATE_TRANSCRIPTS=1` writes what came; the diff
  * is what reviewers read.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type CliEnvironment, FileError } from "#cli/environment.ts";
-import { runKapacitor } from "#cli/kapacitor.ts";
-import { runKapacitorctl } from "#cli/kapacitorctl.ts";
+import { offlineEnvironment } from "#daemon/offline.ts";
 import { createApp } from "#http/app.ts";
 import { listen } from "#http/server.ts";
-import { type FakeServices, fakeServices } from "#test/http/fake-services.ts";
+import type { HttpServices } from "#http/services.ts";
+import { TaskService } from "#tasks/task-service.ts";
+import { TemplateService } from "#tasks/template-service.ts";
+import { tickLanguage } from "#tasks/tick-language.ts";
+import { fakeServices } from "#test/http/fake-services.ts";
+import { type Ran, runCli } from "./support.ts";
 
 const updating = process.env["UPDATE_TRANSCRIPTS"] === "1";
 const folder = join(import.meta.dir, "transcripts");
 
-interface Run {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: number;
+async function run(line: string, url: string): Promise<Ran> {
+  const words = line.match(/(?:"(?:\\.|[^"])*"|\S)+/g) ?? [];
+  return runCli(words, { url, folder: join(import.meta.dir, "files") });
 }
 
-function environment(
-  url: string,
-): CliEnvironment & { readonly text: { out: string; err: string } } {
-  const text = { out: "", err: "" };
-  return {
-    text,
-    variables: { KAPACITOR_URL: url },
-    out: (more) => {
-      text.out += more;
-    },
-    err: (more) => {
-      text.err += more;
-    },
-    readFile(path) {
-      try {
-        return readFileSync(join(import.meta.dir, "files", path), "utf8");
-      } catch {
-        throw new FileError(`open ${path}: no such file or directory`);
-      }
-    },
-    writeFile: () => {},
-    interrupted: () => AbortSignal.abort(),
-    timeZone: "UTC",
-  };
+function shown({ out, err, code }: Ran): string {
+  return [...marked(out, ">"), ...marked(err, "!"), `? ${code}`].join("\n");
 }
 
-async function run(line: string, url: string): Promise<Run> {
-  const [program, ...args] = line.match(/(?:"(?:\\.|[^"])*"|\S)+/g) ?? [];
-  const cli = environment(url);
-  const main = program === "kapacitorctl" ? runKapacitorctl : runKapacitor;
-  const code = await main(args, cli);
-  return { stdout: cli.text.out, stderr: cli.text.err, code };
-}
-
-function shown({ stdout, stderr, code }: Run): string {
-  const lines = [...marked(stdout, ">"), ...marked(stderr, "!"), `? ${code}`];
-  return lines.join("\n");
+/** The stand-in world, or the same with the real language. */
+function servicesFor(name: string): HttpServices {
+  const fakes = fakeServices();
+  if (!name.startsWith("scripts-")) return fakes;
+  const services = { ...fakes, language: tickLanguage(offlineEnvironment()) };
+  const tasks = new TaskService(services);
+  return { ...services, tasks, templates: new TemplateService(services, tasks) };
 }
 
 function marked(text: string, mark: string): string[] {
@@ -80,8 +57,7 @@ for (const name of readdirSync(folder).sort()) {
   describe(basename(name), () => {
     const file = join(folder, name);
     const [head = "", ...cases] = readFileSync(file, "utf8").split(/^=== /m);
-    const services: FakeServices = fakeServices();
-    const server = listen(createApp(services), { host: "127.0.0.1", port: 0 });
+    const server = listen(createApp(servicesFor(name)), { host: "127.0.0.1", port: 0 });
     const written: string[] = [];
 
     afterAll(async () => {

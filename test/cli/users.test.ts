@@ -1,10 +1,9 @@
 import { expect, test } from "bun:test";
 import { UserService } from "#auth/user-service.ts";
-import type { CliEnvironment } from "#cli/environment.ts";
-import { runKapacitor } from "#cli/kapacitor.ts";
 import { createApp } from "#http/app.ts";
 import { listen } from "#http/server.ts";
 import { fakeServices } from "#test/http/fake-services.ts";
+import { runCli } from "./support.ts";
 
 test("users are added, granted, listed and removed by an administrator", async () => {
   const fakes = fakeServices({ authEnabled: true });
@@ -13,24 +12,13 @@ test("users are added, granted, listed and removed by an administrator", async (
   const server = listen(createApp({ ...fakes, users }), { host: "127.0.0.1", port: 0 });
 
   async function run(...args: string[]): Promise<string> {
-    let text = "";
-    const take = (more: string): void => {
-      text += more;
-    };
-    const environment: CliEnvironment = {
+    const { out, err, code } = await runCli(["kapacitor", ...args], {
       variables: {
         KAPACITOR_URL: `http://root:x@127.0.0.1:${server.port}`,
         KAPACITOR_USER_PASSWORD: "p",
       },
-      out: take,
-      err: take,
-      readFile: () => "",
-      writeFile: () => {},
-      interrupted: () => AbortSignal.abort(),
-      timeZone: "UTC",
-    };
-    const code = await runKapacitor(args, environment);
-    return `${text}${code}`;
+    });
+    return `${out}${err}${code}`;
   }
 
   try {

@@ -4,9 +4,11 @@ import { UrlError, UsageError } from "#cli/command.ts";
 import { parseDbrp } from "#cli/dbrp-flag.ts";
 import { readFlags } from "#cli/flags.ts";
 import { columnWidth, formatLocalTime, formatServerTime, left, right } from "#cli/output.ts";
+import { takeOutputForm } from "#cli/output-form.ts";
 import { formatSize } from "#cli/size.ts";
 import { formatVar } from "#cli/var-value.ts";
 import { readDefinition, readVars } from "#lib/definition-file.ts";
+import { runCli } from "./support.ts";
 
 describe("flags", () => {
   const spec = { url: "text", yes: "boolean", dbrp: "list" } as const;
@@ -39,6 +41,29 @@ describe("flags", () => {
     [["-=x"], "bad flag syntax: -=x"],
   ])("%j is refused", (args, message) => {
     expect(() => readFlags(args, spec)).toThrow(new UsageError(message));
+  });
+});
+
+describe("the form of the output", () => {
+  test.each([
+    [["list", "tasks"], "table", ["list", "tasks"]],
+    [["-output", "json", "list"], "json", ["list"]],
+    [["list", "--output=json", "tasks"], "json", ["list", "tasks"]],
+    [["-output=json", "list", "-output", "table"], "table", ["list"]],
+    [["a", "--", "-output", "json"], "table", ["a", "--", "-output", "json"]],
+    [["-outputs", "x", "output", "-"], "table", ["-outputs", "x", "output", "-"]],
+  ] as const)("%j", (args, output, rest) => {
+    expect(takeOutputForm(args)).toEqual({ output, rest: [...rest] });
+  });
+
+  test.each([
+    [["-output"], "flag needs an argument: -output"],
+    [["list", "-output", "yaml"], 'invalid value "yaml" for flag -output: must be table or json'],
+    [["-output="], 'invalid value "" for flag -output: must be table or json'],
+  ])("%j is refused", async (args, message) => {
+    expect(() => takeOutputForm(args)).toThrow(new UsageError(message));
+    const ran = await runCli(["kapacitor", ...args]);
+    expect([ran.code, ran.err.split("\n")[0]]).toEqual([2, message]);
   });
 });
 

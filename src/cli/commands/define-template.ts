@@ -4,6 +4,7 @@ import { pathPart } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { readFlags } from "../flags.ts";
 import { withScriptExcerpt } from "../script-error.ts";
+import { TASK_TYPES } from "../words.ts";
 
 export const defineTemplate: Command = {
   name: "define-template",
@@ -18,13 +19,16 @@ Options:
 
 Examples:
   $ kapacitor define-template generic_mean -tick mean.tick`,
+  flags: { tick: "text", type: "text" },
+  flagValues: { tick: "file", type: TASK_TYPES },
+  words: { each: ["templates"] },
   run: defineIt,
 };
 
 async function defineIt(args: readonly string[], context: CommandContext): Promise<void> {
   const [id, ...options] = args;
   if (id === undefined || id.startsWith("-")) throw new UsageError("Must provide a template ID.");
-  const flags = readFlags(options, { tick: "text", type: "text" });
+  const flags = readFlags(options, defineTemplate.flags);
   const { api, environment } = context;
   const tick = flags.text("tick");
   const type = flags.text("type");
@@ -35,7 +39,8 @@ async function defineIt(args: readonly string[], context: CommandContext): Promi
   };
   const path = `/templates/${pathPart(id)}`;
   const existing = await api.find(path, { "script-format": "formatted" });
-  await withScriptExcerpt(script, () =>
+  const atHand = script === undefined ? undefined : { text: script, template: true };
+  await withScriptExcerpt(atHand, () =>
     existing === undefined ? api.post("/templates", { id, ...body }) : api.patch(path, body),
   );
 }

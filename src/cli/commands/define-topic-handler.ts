@@ -20,6 +20,8 @@ Creates or replaces a topic handler. The file is YAML or JSON:
 
 Examples:
   $ kapacitor define-topic-handler slack_cpu.yaml`,
+  flags: {},
+  words: { each: ["file"] },
   run: defineIt,
 };
 

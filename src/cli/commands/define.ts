@@ -10,7 +10,18 @@ import { pathPart, record, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { parseDbrp } from "../dbrp-flag.ts";
 import { type Flags, readFlags } from "../flags.ts";
-import { withScriptExcerpt } from "../script-error.ts";
+import { type ScriptAtHand, withScriptExcerpt } from "../script-error.ts";
+import { TASK_TYPES } from "../words.ts";
+
+const FLAGS = {
+  tick: "text",
+  type: "text",
+  dbrp: "list",
+  template: "text",
+  vars: "text",
+  file: "text",
+  "no-reload": "boolean",
+} as const;
 
 export const define: Command = {
   name: "define",
@@ -32,18 +43,17 @@ Options:
 Examples:
   $ kapacitor define cpu -tick cpu.tick -dbrp telegraf.autogen
   $ kapacitor define cpu_host_a -file cpu_host_a.yaml`,
+  flags: FLAGS,
+  flagValues: {
+    tick: "file",
+    type: TASK_TYPES,
+    template: "templates",
+    vars: "file",
+    file: "file",
+  },
+  words: { each: ["tasks"] },
   run: defineTask,
 };
-
-const FLAGS = {
-  tick: "text",
-  type: "text",
-  dbrp: "list",
-  template: "text",
-  vars: "text",
-  file: "text",
-  "no-reload": "boolean",
-} as const;
 
 async function defineTask(args: readonly string[], context: CommandContext): Promise<void> {
   const [id, ...options] = args;
@@ -51,8 +61,7 @@ async function defineTask(args: readonly string[], context: CommandContext): Pro
   const flags = readFlags(options, FLAGS);
   const definition = readFlagged(id, flags, context);
   const existing = await findTask(context.api, id);
-  const { script } = definition;
-  await withScriptExcerpt(typeof script === "string" ? script : undefined, async () => {
+  await withScriptExcerpt(scriptOf(definition), async () => {
     if (existing === undefined) {
       await context.api.post("/tasks", { id, ...definition, status: "disabled" });
     } else {
@@ -64,6 +73,10 @@ async function defineTask(args: readonly string[], context: CommandContext): Pro
     await context.api.patch(`/tasks/${pathPart(id)}`, { status: "disabled" });
     await context.api.patch(`/tasks/${pathPart(id)}`, { status: "enabled" });
   }
+}
+
+function scriptOf({ script, vars }: JsonRecord): ScriptAtHand | undefined {
+  return typeof script === "string" ? { text: script, template: false, vars } : undefined;
 }
 
 function findTask(api: ApiClient, id: string): Promise<JsonRecord | undefined> {

@@ -16,6 +16,17 @@ KIND is tasks, templates, recordings, replays, topics or topic-handlers.
 Examples:
   $ kapacitor delete tasks cpu_alert
   $ kapacitor delete topic-handlers cpu slack`,
+  flags: {},
+  words: {
+    verbs: {
+      tasks: { each: ["tasks"], rest: "tasks" },
+      templates: { each: ["templates"], rest: "templates" },
+      recordings: { each: ["recordings"], rest: "recordings" },
+      replays: { each: ["replays"], rest: "replays" },
+      topics: { each: ["topics"], rest: "topics" },
+      "topic-handlers": { each: ["topics", "topic-handlers"] },
+    },
+  },
   run: deleteMatching,
 };
 

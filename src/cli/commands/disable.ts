@@ -13,5 +13,7 @@ Stops every task whose ID matches one of the patterns.
 Examples:
   $ kapacitor disable cpu_alert
   $ kapacitor disable '*_alert'`,
+  flags: {},
+  words: { each: ["tasks"], rest: "tasks" },
   run: (args, { api }) => setStatus(api, args, "disabled"),
 };

@@ -13,5 +13,7 @@ Starts every task whose ID matches one of the patterns.
 Examples:
   $ kapacitor enable cpu_alert
   $ kapacitor enable '*_alert'`,
+  flags: {},
+  words: { each: ["tasks"], rest: "tasks" },
   run: (args, { api }) => setStatus(api, args, "enabled"),
 };

@@ -8,6 +8,8 @@ export const level: Command = {
   help: `Usage: kapacitor level debug|info|error
 
 Sets how much the server logs, until its next start.`,
+  flags: {},
+  words: { each: [["debug", "info", "error"]] },
   async run(args, { api }) {
     const [wanted] = args;
     if (wanted === undefined || args.length !== 1) throw new UsageError("Must pass a log level");

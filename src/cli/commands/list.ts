@@ -1,9 +1,9 @@
 /** `list`: tables of everything the server holds. Source: cli §5 for every column. */
 
-import { type ApiClient, type JsonRecord, record, records, text } from "../api.ts";
+import { type JsonRecord, record, records, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { handlersMatching, LIST_DEFAULTS, topicsMatching } from "../matching.ts";
-import { columnWidth, formatDbrps, formatLocalTime, left, right } from "../output.ts";
+import { columnWidth, formatDbrps, formatLocalTime, left, report, right } from "../output.ts";
 import { formatSize } from "../size.ts";
 
 export const list: Command = {
@@ -19,10 +19,29 @@ Examples:
   $ kapacitor list tasks
   $ kapacitor list tasks 'cpu_*'
   $ kapacitor list topic-handlers cpu`,
+  json: `{"tasks": […]}, {"templates": […]} and so on, rows as the API gives them, of all patterns;
+tasks and templates without script and graph, topic handlers with their "topic"`,
+  flags: {},
+  words: {
+    verbs: {
+      tasks: { each: ["tasks"], rest: "tasks" },
+      templates: { each: ["templates"], rest: "templates" },
+      recordings: { each: ["recordings"], rest: "recordings" },
+      replays: { each: ["replays"], rest: "replays" },
+      topics: { each: ["topics"], rest: "topics" },
+      "topic-handlers": { each: ["topics", "topic-handlers"] },
+      "service-tests": { each: ["service-tests"], rest: "service-tests" },
+    },
+  },
   run: listKind,
 };
 
-type Lister = (patterns: readonly string[], context: CommandContext) => Promise<string[]>;
+interface Listing {
+  readonly rows: readonly JsonRecord[];
+  readonly lines: readonly string[];
+}
+
+type Lister = (patterns: readonly string[], context: CommandContext) => Promise<Listing>;
 
 const LISTERS: ReadonlyMap<string, Lister> = new Map([
   ["tasks", listTasks],
@@ -47,17 +66,37 @@ async function listKind(args: readonly string[], context: CommandContext): Promi
       `cannot list '${kind}' did you mean 'tasks', 'recordings', 'replays', 'topics', 'topic-handlers' or 'service-tests'?`,
     );
   }
-  const lines = await lister(patterns, context);
-  context.environment.out(lines.map((line) => `${line}\n`).join(""));
+  const { rows, lines } = await lister(patterns, context);
+  const key = kind === "topic-handlers" ? "handlers" : kind === "service-tests" ? "services" : kind;
+  report(context, { [key]: rows }, lines);
 }
+
+type PagedKind = "tasks" | "templates" | "recordings" | "replays";
+
+/** Columns of a kind's table, and the fields that JSON shows besides; none: all that the server has. */
+const FIELDS: Readonly<
+  Record<PagedKind, { readonly table: readonly string[]; readonly json: readonly string[] }>
+> = {
+  tasks: {
+    table: ["type", "status", "executing", "dbrps"],
+    json: ["template-id", "vars", "error", "created", "modified", "last-enabled"],
+  },
+  templates: { table: ["type", "vars"], json: ["error", "created", "modified"] },
+  recordings: { table: ["type", "size", "date", "status"], json: ["error", "progress"] },
+  replays: {
+    table: ["task", "recording", "status", "clock", "date"],
+    json: ["recording-time", "error", "progress"],
+  },
+};
 
 /** Rows of all patterns, one after the other. */
 async function rowsOf(
-  api: ApiClient,
-  kind: "tasks" | "templates" | "recordings" | "replays",
+  kind: PagedKind,
   patterns: readonly string[],
-  fields: readonly string[],
+  { api, output }: CommandContext,
 ): Promise<JsonRecord[]> {
+  const { table, json } = FIELDS[kind];
+  const fields = output === "json" ? [...table, ...json] : table;
   const rows: JsonRecord[] = [];
   for (const pattern of patterns.length === 0 ? [""] : patterns) {
     rows.push(...(await api.list(`/${kind}`, kind, { ...LIST_DEFAULTS[kind], fields, pattern })));
@@ -69,13 +108,12 @@ function ids(rows: readonly JsonRecord[], key = "id"): string[] {
   return rows.map((row) => text(row, key));
 }
 
-async function listTasks(patterns: readonly string[], { api }: CommandContext) {
-  const fields = ["type", "status", "executing", "dbrps"];
-  const rows = await rowsOf(api, "tasks", patterns, fields);
+async function listTasks(patterns: readonly string[], context: CommandContext) {
+  const rows = await rowsOf("tasks", patterns, context);
   const width = columnWidth(ids(rows), 2);
   const line = (id: string, type: string, status: string, runs: string, dbrps: string) =>
     left(id, width) + left(type, 10) + left(status, 10) + left(runs, 10) + dbrps;
-  return [
+  const lines = [
     line("ID", "Type", "Status", "Executing", "Databases and Retention Policies"),
     ...rows.map((row) =>
       line(
@@ -87,28 +125,31 @@ async function listTasks(patterns: readonly string[], { api }: CommandContext) {
       ),
     ),
   ];
+  return { rows, lines };
 }
 
-async function listTemplates(patterns: readonly string[], { api }: CommandContext) {
-  const rows = await rowsOf(api, "templates", patterns, ["type", "vars"]);
+async function listTemplates(patterns: readonly string[], context: CommandContext) {
+  const rows = await rowsOf("templates", patterns, context);
   const width = columnWidth(ids(rows), 2);
   const line = (id: string, type: string, vars: string) =>
     left(id, width) + left(type, 10) + left(vars, 40);
-  return [
+  const lines = [
     line("ID", "Type", "Vars"),
     ...rows.map((row) => {
       const vars = Object.keys(record(row["vars"])).sort().join(",");
       return line(text(row, "id"), text(row, "type"), vars);
     }),
   ];
+  return { rows, lines };
 }
 
-async function listRecordings(patterns: readonly string[], { api, environment }: CommandContext) {
-  const rows = await rowsOf(api, "recordings", patterns, ["type", "size", "date", "status"]);
+async function listRecordings(patterns: readonly string[], context: CommandContext) {
+  const { timeZone } = context.environment;
+  const rows = await rowsOf("recordings", patterns, context);
   const width = columnWidth(ids(rows), 2);
   const line = (id: string, type: string, status: string, size: string, date: string) =>
     left(id, width) + left(type, 8) + left(status, 10) + left(size, 10) + left(date, 23);
-  return [
+  const lines = [
     line("ID", "Type", "Status", "Size", "Date"),
     ...rows.map((row) =>
       line(
@@ -116,15 +157,16 @@ async function listRecordings(patterns: readonly string[], { api, environment }:
         text(row, "type"),
         text(row, "status"),
         formatSize(Number(row["size"])),
-        formatLocalTime(text(row, "date"), environment.timeZone),
+        formatLocalTime(text(row, "date"), timeZone),
       ),
     ),
   ];
+  return { rows, lines };
 }
 
-async function listReplays(patterns: readonly string[], { api, environment }: CommandContext) {
-  const fields = ["task", "recording", "status", "clock", "date"];
-  const rows = await rowsOf(api, "replays", patterns, fields);
+async function listReplays(patterns: readonly string[], context: CommandContext) {
+  const { timeZone } = context.environment;
+  const rows = await rowsOf("replays", patterns, context);
   const idWidth = columnWidth(ids(rows), 2);
   const taskWidth = columnWidth(ids(rows, "task"), 4);
   const recordingWidth = columnWidth(ids(rows, "recording"), 9);
@@ -135,7 +177,7 @@ async function listReplays(patterns: readonly string[], { api, environment }: Co
     left(cells[3], 9) +
     left(cells[4], 8) +
     left(cells[5], 23);
-  return [
+  const lines = [
     line("ID", "Task", "Recording", "Status", "Clock", "Date"),
     ...rows.map((row) =>
       line(
@@ -144,10 +186,11 @@ async function listReplays(patterns: readonly string[], { api, environment }: Co
         text(row, "recording"),
         text(row, "status"),
         text(row, "clock"),
-        formatLocalTime(text(row, "date"), environment.timeZone),
+        formatLocalTime(text(row, "date"), timeZone),
       ),
     ),
   ];
+  return { rows, lines };
 }
 
 async function listTopics(patterns: readonly string[], { api }: CommandContext) {
@@ -159,37 +202,34 @@ async function listTopics(patterns: readonly string[], { api }: CommandContext) 
   const levelWidth = columnWidth(ids(rows, "level"), 8);
   const line = (id: string, level: string, collected: string) =>
     left(id, idWidth) + left(level, levelWidth) + right(collected, 10);
-  return [
+  const lines = [
     line("ID", "Level", "Collected"),
     ...rows.map((row) => line(text(row, "id"), text(row, "level"), text(row, "collected"))),
   ];
+  return { rows, lines };
 }
 
 async function listHandlers(patterns: readonly string[], { api }: CommandContext) {
   const [topicPattern = "", ...handlerPatterns] = patterns;
-  const rows: [topic: string, id: string, kind: string][] = [];
+  const rows: JsonRecord[] = [];
   for (const topic of ids(await topicsMatching(api, topicPattern))) {
     for (const pattern of handlerPatterns.length === 0 ? [""] : handlerPatterns) {
       for (const spec of await handlersMatching(api, topic, pattern)) {
-        rows.push([topic, text(spec, "id"), text(spec, "kind")]);
+        rows.push({ topic, ...spec });
       }
     }
   }
-  const column = (i: 0 | 1 | 2) =>
-    columnWidth(
-      rows.map((row) => row[i]),
-      10,
-    );
-  const widths = [column(0), column(1), column(2)] as const;
-  const line = (cells: readonly [string, string, string]) =>
-    left(cells[0], widths[0]) + left(cells[1], widths[1]) + left(cells[2], widths[2]);
-  return [line(["Topic", "ID", "Kind"]), ...rows.map(line)];
+  const widths = ["topic", "id", "kind"].map((key) => columnWidth(ids(rows, key), 10));
+  const line = (...cells: readonly [string, string, string]) =>
+    cells.map((cell, i) => left(cell, widths[i] ?? 0)).join("");
+  const table = rows.map((row) => line(text(row, "topic"), text(row, "id"), text(row, "kind")));
+  return { rows, lines: [line("Topic", "ID", "Kind"), ...table] };
 }
 
 async function listServiceTests(patterns: readonly string[], { api }: CommandContext) {
-  const names: string[] = [];
+  const rows: JsonRecord[] = [];
   for (const pattern of patterns.length === 0 ? [""] : patterns) {
-    names.push(...ids(records(await api.get("/service-tests", { pattern }), "services"), "name"));
+    rows.push(...records(await api.get("/service-tests", { pattern }), "services"));
   }
-  return ["Service Name", ...names];
+  return { rows, lines: ["Service Name", ...ids(rows, "name")] };
 }

@@ -13,5 +13,8 @@ Prints what the server logs as it happens, until interrupted.
 Examples:
   $ kapacitor logs lvl=error
   $ kapacitor logs service=http lvl=info+`,
+  json: "one object a line, as the server logs in JSON",
+  flags: {},
+  words: { each: ["text"], rest: "text" },
   run: streamLogs,
 };

@@ -12,6 +12,8 @@ Disables, then enables every task whose ID matches one of the patterns.
 
 Examples:
   $ kapacitor reload cpu_alert`,
+  flags: {},
+  words: { each: ["tasks"], rest: "tasks" },
   async run(args, { api }) {
     await setStatus(api, args, "disabled");
     await setStatus(api, args, "enabled");

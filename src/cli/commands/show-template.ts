@@ -2,7 +2,7 @@
 
 import { type JsonRecord, pathPart, record, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
-import { formatServerTime, left } from "../output.ts";
+import { formatServerTime, left, report } from "../output.ts";
 import { formatVar } from "../var-value.ts";
 
 export const showTemplate: Command = {
@@ -14,10 +14,14 @@ Shows a template: script, vars with their defaults, and graph.
 
 Examples:
   $ kapacitor show-template generic_mean`,
+  json: "the template as GET /kapacitor/v1/templates/TEMPLATE_ID gives it",
+  flags: {},
+  words: { each: ["templates"] },
   run: showIt,
 };
 
-async function showIt(args: readonly string[], { api, environment }: CommandContext) {
+async function showIt(args: readonly string[], context: CommandContext) {
+  const { api } = context;
   const [id] = args;
   if (id === undefined || args.length !== 1) throw new UsageError("Must specify one template ID");
   const template = await api.get(`/templates/${pathPart(id)}`, { "script-format": "formatted" });
@@ -32,7 +36,7 @@ async function showIt(args: readonly string[], { api, environment }: CommandCont
     ...varsTable(record(template["vars"] ?? {})),
     `DOT:\n${text(template, "dot")}`,
   ];
-  environment.out(`${lines.join("\n")}\n`);
+  report(context, template, lines);
 }
 
 function varsTable(vars: JsonRecord): string[] {

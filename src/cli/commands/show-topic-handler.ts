@@ -3,6 +3,7 @@
 import { encodeJson } from "#lib/json.ts";
 import { pathPart, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
+import { report } from "../output.ts";
 
 export const showTopicHandler: Command = {
   name: "show-topic-handler",
@@ -13,10 +14,14 @@ Shows a topic handler.
 
 Examples:
   $ kapacitor show-topic-handler cpu slack`,
+  json: "the handler as GET /kapacitor/v1/alerts/topics/TOPIC_ID/handlers/HANDLER_ID gives it",
+  flags: {},
+  words: { each: ["topics", "topic-handlers"] },
   run: showIt,
 };
 
-async function showIt(args: readonly string[], { api, environment }: CommandContext) {
+async function showIt(args: readonly string[], context: CommandContext) {
+  const { api } = context;
   const [topic, id] = args;
   if (topic === undefined || id === undefined || args.length !== 2) {
     throw new UsageError("Must specify both topic and handler IDs");
@@ -29,5 +34,5 @@ async function showIt(args: readonly string[], { api, environment }: CommandCont
     `Match: ${text(spec, "match")}`,
     `Options: ${encodeJson(spec["options"] ?? null)}`,
   ];
-  environment.out(`${lines.join("\n")}\n`);
+  report(context, spec, lines);
 }

@@ -3,7 +3,7 @@
 import { pathPart, record, records, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { handlersMatching } from "../matching.ts";
-import { columnWidth, formatLocalTime, left } from "../output.ts";
+import { columnWidth, formatLocalTime, left, report } from "../output.ts";
 
 export const showTopic: Command = {
   name: "show-topic",
@@ -14,10 +14,15 @@ Shows a topic: its level, its handlers, and the last state of each of its events
 
 Examples:
   $ kapacitor show-topic cpu`,
+  json: `the topic as GET /kapacitor/v1/alerts/topics/TOPIC_ID gives it, and
+"handlers" and "events" as GET …/handlers and …/events give them, events by time`,
+  flags: {},
+  words: { each: ["topics"] },
   run: showIt,
 };
 
-async function showIt(args: readonly string[], { api, environment }: CommandContext) {
+async function showIt(args: readonly string[], context: CommandContext) {
+  const { api, environment } = context;
   const [id] = args;
   if (id === undefined || args.length !== 1) throw new UsageError("Must specify one topic ID");
   const path = `/alerts/topics/${pathPart(id)}`;
@@ -25,7 +30,7 @@ async function showIt(args: readonly string[], { api, environment }: CommandCont
   const handlers = await handlersMatching(api, id, "");
   const answer = await api.get(`${path}/events`, { "min-level": "OK" });
   const events = records(answer, "events")
-    .map((event) => ({ id: text(event, "id"), state: record(event["state"]) }))
+    .map((event) => ({ event, id: text(event, "id"), state: record(event["state"]) }))
     .sort((a, b) => Date.parse(text(a.state, "time")) - Date.parse(text(b.state, "time")));
   const messages = events.map(({ state }) => text(state, "message"));
   const idWidth = columnWidth(
@@ -51,5 +56,6 @@ async function showIt(args: readonly string[], { api, environment }: CommandCont
       ),
     ),
   ];
-  environment.out(`${lines.join("\n")}\n`);
+  const json = { ...topic, handlers, events: events.map(({ event }) => event) };
+  report(context, json, lines);
 }

@@ -3,7 +3,7 @@
 import { type JsonRecord, pathPart, record, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { readFlags } from "../flags.ts";
-import { formatDbrps, formatServerTime, left } from "../output.ts";
+import { formatDbrps, formatServerTime, left, report } from "../output.ts";
 import { formatVar } from "../var-value.ts";
 
 export const show: Command = {
@@ -18,11 +18,16 @@ Options:
 
 Examples:
   $ kapacitor show cpu_alert`,
+  json: "the task as GET /kapacitor/v1/tasks/TASK_ID gives it",
+  flags: { replay: "text" },
+  flagValues: { replay: "replays" },
+  words: { each: ["tasks"] },
   run: showTask,
 };
 
-async function showTask(args: readonly string[], { api, environment }: CommandContext) {
-  const flags = readFlags(args, { replay: "text" });
+async function showTask(args: readonly string[], context: CommandContext) {
+  const { api } = context;
+  const flags = readFlags(args, show.flags);
   const [id] = flags.rest;
   if (id === undefined || flags.rest.length !== 1) throw new UsageError("Must specify one task ID");
   const task = await api.get(`/tasks/${pathPart(id)}`, {
@@ -46,7 +51,7 @@ async function showTask(args: readonly string[], { api, environment }: CommandCo
     ...varsTable(record(task["vars"] ?? {})),
     `DOT:\n${text(task, "dot")}`,
   ];
-  environment.out(`${lines.join("\n")}\n`);
+  report(context, task, lines);
 }
 
 function varsTable(vars: JsonRecord): string[] {

@@ -3,7 +3,8 @@
 import { compareBytes } from "#lib/json.ts";
 import { type JsonRecord, record, text } from "../api.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { columnWidth, left, right } from "../output.ts";
+import { columnWidth, left, report, right } from "../output.ts";
+import { NO_WORDS } from "../words.ts";
 
 export const stats: Command = {
   name: "stats",
@@ -15,21 +16,31 @@ Shows counters of the server.
 Categories:
   general           Identity, number of tasks and subscriptions, version.
   ingress           Points received per database, retention policy and measurement.`,
+  json: `general: {"cluster_id", "server_id", "host", "num_tasks", "num_enabled_tasks",
+          "num_subscriptions", "platform", "version"}
+ingress: {"ingress": [{"database", "retention_policy", "measurement", "points_received"}]}`,
+  flags: {},
+  words: { verbs: { general: NO_WORDS, ingress: NO_WORDS } },
   run: showStats,
 };
 
-async function showStats(args: readonly string[], { api, environment }: CommandContext) {
+async function showStats(args: readonly string[], context: CommandContext) {
+  const { api, environment, output } = context;
   const [category] = args;
   if (category === undefined) {
-    environment.err(`${stats.help}\n`);
+    if (output === "table") environment.err(`${stats.help}\n`);
     throw new Error("must provide a stats category");
   }
   if (category !== "general" && category !== "ingress") {
     throw new Error(`unknown stats category ${category}`);
   }
   const counters = await api.get("/debug/vars");
-  const lines = category === "general" ? generalLines(counters) : ingressLines(counters);
-  environment.out(lines.map((line) => `${line}\n`).join(""));
+  if (category === "general") {
+    const json = Object.fromEntries(GENERAL.map(([, key]) => [key, counters[key]]));
+    return report(context, json, generalLines(counters));
+  }
+  const rows = ingressRows(counters);
+  report(context, { ingress: rows }, ingressLines(rows));
 }
 
 const GENERAL = [
@@ -47,30 +58,41 @@ function generalLines(counters: JsonRecord): string[] {
   return GENERAL.map(([label, key]) => left(label, 30) + left(text(counters, key), 30));
 }
 
-function ingressLines(counters: JsonRecord): string[] {
-  const rows = Object.values(record(counters["kapacitor"] ?? {}))
+interface IngressRow {
+  readonly database: string;
+  readonly retention_policy: string;
+  readonly measurement: string;
+  /** As the server counts it. */
+  readonly points_received: unknown;
+}
+
+function ingressRows(counters: JsonRecord): readonly IngressRow[] {
+  return Object.values(record(counters["kapacitor"] ?? {}))
     .map(record)
     .filter((each) => text(each, "name") === "ingress")
     .map((each) => ({ tags: record(each["tags"]), values: record(each["values"]) }))
     .filter(({ tags }) => text(tags, "task_master") === "main")
     .map(({ tags, values }) => ({
       database: text(tags, "database"),
-      policy: text(tags, "retention_policy"),
+      retention_policy: text(tags, "retention_policy"),
       measurement: text(tags, "measurement"),
-      points: text(values, "points_received"),
+      points_received: values["points_received"],
     }))
     .sort(
       (a, b) =>
         compareBytes(a.database, b.database) ||
-        compareBytes(a.policy, b.policy) ||
+        compareBytes(a.retention_policy, b.retention_policy) ||
         compareBytes(a.measurement, b.measurement),
     );
+}
+
+function ingressLines(rows: readonly IngressRow[]): string[] {
   const databaseWidth = columnWidth(
     rows.map((row) => row.database),
     8,
   );
   const policyWidth = columnWidth(
-    rows.map((row) => row.policy),
+    rows.map((row) => row.retention_policy),
     16,
   );
   const measurementWidth = columnWidth(
@@ -84,6 +106,8 @@ function ingressLines(counters: JsonRecord): string[] {
     right(points, 15);
   return [
     line("Database", "Retention Policy", "Measurement", "Points Received"),
-    ...rows.map((row) => line(row.database, row.policy, row.measurement, row.points)),
+    ...rows.map((row) =>
+      line(row.database, row.retention_policy, row.measurement, String(row.points_received ?? "")),
+    ),
   ];
 }

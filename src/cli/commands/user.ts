@@ -3,7 +3,9 @@
 import { type JsonRecord, pathPart, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { type Flags, readFlags } from "../flags.ts";
-import { columnWidth, left } from "../output.ts";
+import { columnWidth, left, report } from "../output.ts";
+
+const FLAGS = { password: "text", admin: "boolean", permissions: "text" } as const;
 
 export const user: Command = {
   name: "user",
@@ -23,10 +25,18 @@ Options, behind the name:
 Examples:
   $ kapacitor user add bob -permissions api,write_points
   $ kapacitor user grant bob -permissions all`,
+  json: 'list: {"users": [{"link", "name", "type", "permissions"}]}',
+  flags: FLAGS,
+  words: {
+    verbs: {
+      list: { each: ["users"] },
+      add: { each: ["text"] },
+      grant: { each: ["users"] },
+      remove: { each: ["users"] },
+    },
+  },
   run: runUser,
 };
-
-const FLAGS = { password: "text", admin: "boolean", permissions: "text" } as const;
 
 async function runUser(args: readonly string[], context: CommandContext): Promise<void> {
   const [verb, name, ...rest] = args;
@@ -55,18 +65,19 @@ function bodyOf(flags: Flags, { environment }: CommandContext): JsonRecord {
   };
 }
 
-async function listUsers(pattern: string, { api, environment }: CommandContext): Promise<void> {
+async function listUsers(pattern: string, context: CommandContext): Promise<void> {
+  const { api } = context;
   const rows = await api.list("/users", "users", { pattern });
   const width = columnWidth(
     rows.map((row) => text(row, "name")),
     4,
   );
   const line = (name: string, type: string, permissions: string): string =>
-    `${left(name, width)}${left(type, 10)}${permissions}\n`;
+    `${left(name, width)}${left(type, 10)}${permissions}`;
   const table = rows.map((row) => {
     const permissions = row["permissions"];
     const shown = Array.isArray(permissions) ? permissions.join(",") : "";
     return line(text(row, "name"), text(row, "type"), shown);
   });
-  environment.out(line("Name", "Type", "Permissions") + table.join(""));
+  report(context, { users: rows }, [line("Name", "Type", "Permissions"), ...table]);
 }

@@ -13,6 +13,9 @@ Prints what a task logs as it happens, until interrupted.
 Examples:
   $ kapacitor watch cpu_alert
   $ kapacitor watch cpu_alert node=log2 lvl=info+`,
+  json: "one object a line, as the server logs in JSON",
+  flags: {},
+  words: { each: ["tasks"], rest: "text" },
   async run(args, context) {
     const [task, ...pairs] = args;
     if (task === undefined) throw new Error("must provide task ID.");

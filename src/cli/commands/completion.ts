@@ -1,0 +1,44 @@
+/** `completion`: the script that teaches a shell this program's commands. Ours. */
+
+import { type Command, type CommandContext, UsageError } from "../command.ts";
+import { bashCompletion } from "../completion/bash.ts";
+import { fishCompletion } from "../completion/fish.ts";
+import { completionRules } from "../completion/rules.ts";
+import { zshCompletion } from "../completion/zsh.ts";
+import { readFlags } from "../flags.ts";
+
+export const completion: Command = {
+  name: "completion",
+  summary: "Print the completion script of a shell.",
+  help: `Usage: kapacitor completion bash|zsh|fish
+
+Prints a script that completes commands, options, files, and the IDs that the server knows.
+
+Examples:
+  $ source <(kapacitor completion bash)
+  $ kapacitor completion fish > ~/.config/fish/completions/kapacitor.fish`,
+  flags: {},
+  words: { each: [["bash", "zsh", "fish"]] },
+  offline: true,
+  run: printScript,
+};
+
+async function printScript(args: readonly string[], { environment }: CommandContext) {
+  const [shell, ...more] = readFlags(args, completion.flags).rest;
+  if (shell === undefined || more.length > 0) {
+    throw new UsageError("Must specify one of bash, zsh, fish.");
+  }
+  // The list of commands contains this one, so it is looked up when it is complete.
+  const { COMMANDS } = await import("./registry.ts");
+  const rules = completionRules(COMMANDS);
+  switch (shell) {
+    case "bash":
+      return environment.out(bashCompletion(rules));
+    case "zsh":
+      return environment.out(zshCompletion(rules, COMMANDS));
+    case "fish":
+      return environment.out(fishCompletion(rules, COMMANDS));
+    default:
+      throw new UsageError(`unknown shell ${shell}, must be one of bash, zsh, fish`);
+  }
+}
