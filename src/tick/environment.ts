@@ -147,6 +147,14 @@ export interface TickEnvironment {
   readonly nodes: ReadonlyMap<string, NodeType>;
   /** Dynamic methods (`@name`): UDFs. Empty until UDFs are supported. */
   readonly dynamic: ReadonlyMap<string, NodeType>;
+  /** Chain methods called on the source of every script, after its own statements. */
+  readonly appended?: readonly AppendedCall[];
+}
+
+/** A chain method that the environment itself calls. */
+export interface AppendedCall {
+  readonly method: string;
+  readonly args: readonly TickValue[];
 }
 
 export type TaskType = "stream" | "batch";

@@ -113,6 +113,8 @@ class Evaluator {
   readonly #resolver: Resolver;
   readonly #dbrps: Dbrp[] = [];
   readonly #vars = new Map<string, Var>();
+  /** Faults inside of chains, when all are wanted. */
+  #found: TickError[] | undefined;
 
   constructor(script: string, type: TaskType, options: EvaluateOptions) {
     this.#script = script;
@@ -131,14 +133,26 @@ class Evaluator {
 
   run(program: Program): ScriptResult {
     for (const statement of program.statements) this.#statement(statement);
+    this.#append();
     const faults = this.#faults();
     if (faults[0] !== undefined) throw faults[0];
     const { nodes } = this.#graph;
     return { type: this.#type, nodes, dbrps: this.#dbrps, vars: this.#vars };
   }
 
+  #append(): void {
+    const { environment } = this.#options;
+    const [source] = this.#graph.nodes;
+    for (const { method, args } of environment.appended ?? []) {
+      const type = environment.nodes.get(method);
+      if (type !== undefined && source !== undefined)
+        this.#graph.add(type, source, args, undefined);
+    }
+  }
+
   vet(program: Program): readonly TickError[] {
     const errors: TickError[] = [];
+    this.#found = errors;
     for (const statement of program.statements) {
       try {
         this.#statement(statement);
@@ -384,8 +398,27 @@ class Evaluator {
       root = root.left;
     }
     let value = this.#value(root);
-    for (const link of links.reverse()) value = this.#link(value, link);
+    for (const link of links.reverse()) {
+      value = this.#found === undefined ? this.#link(value, link) : this.#vetLink(value, link);
+    }
     return value;
+  }
+
+  /** A link that goes on after a fault: behind a wrong property, and as if a wrong operator were the right one. */
+  #vetLink(left: ScriptValue, link: Chain): ScriptValue {
+    try {
+      return this.#link(left, link);
+    } catch (error) {
+      if (!(error instanceof TickError)) throw error;
+      this.#found?.push(error);
+      const operator = link.operator === "." ? "|" : ".";
+      try {
+        return this.#link(left, { ...link, operator });
+      } catch (again) {
+        if (again instanceof TickError && link.operator === ".") return left;
+        throw new PoisonError();
+      }
+    }
   }
 
   #link(left: ScriptValue, { operator, right }: Chain): ScriptValue {

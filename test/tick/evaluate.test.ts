@@ -347,6 +347,26 @@ describe("whole scripts", () => {
 describe("vetScript", () => {
   const vet = (script: string) => vetScript(script, { environment: TEST_ENVIRONMENT });
 
+  test("goes on inside a chain: wrong quotes, a wrong operator and an unknown property are all told", () => {
+    const script = `stream
+    |from()
+        .measurement("cpu")
+        .window()
+        .perod(10s)
+        .period(5)
+    |alert()
+        .crt(lambda: TRUE)`;
+    expect(
+      vet(script).map(({ line, message }) => [line, message.replace(/^line .*?: /, "")]),
+    ).toEqual([
+      [3, expect.stringContaining("did you use double quotes instead of single quotes?")],
+      [4, expect.stringContaining('no property method "window"')],
+      [5, 'no method or property "perod" on *pipeline.WindowNode'],
+      [6, expect.stringContaining("value of type int64 is not assignable to type time.Duration")],
+      [8, 'no method or property "crt" on *pipeline.AlertNode'],
+    ]);
+  });
+
   test("is silent about a good script", () => {
     expect(vet("stream|from()")).toEqual([]);
   });
