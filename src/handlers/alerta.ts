@@ -9,7 +9,7 @@ import {
   type Handler,
   type HandlerServices,
 } from "#alert/handler.ts";
-import type { Level } from "#alert/level.ts";
+import { CRITICAL, INFO, type Level, OK, WARNING } from "#alert/level.ts";
 import {
   durationOption,
   mapOption,
@@ -23,7 +23,8 @@ import { GoStruct, stringMap } from "#template/values.ts";
 import type { PropertyCall } from "#tick/environment.ts";
 import type { HttpRequest } from "./http-sender.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
-import type { SectionReader } from "./section-reader.ts";
+import { type SectionReader, sectionElements } from "./section-reader.ts";
+import { sendsEvent, testDuration } from "./self-test.ts";
 import { firstText, joinUrl, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   defined,
@@ -70,6 +71,35 @@ export const alerta = defineHandler<AlertaOptions>({
   doc: "Sends an alert to Alerta.",
   options,
   external: true,
+  test: {
+    options: (services) => {
+      const [section] = sectionElements(services, "alerta");
+      return {
+        ...{ resource: "testResource", event: "testEvent" },
+        environment: section?.text("environment") ?? "",
+        ...{ severity: "critical", group: "testGroup", value: "testValue" },
+        message: "test alerta message",
+        origin: section?.text("origin") ?? "",
+        service: ["testServiceA", "testServiceB"],
+        correlate: ["testServiceX", "testServiceY"],
+        timeout: "24h0m0s",
+      };
+    },
+    run: sendsEvent((given) => ({
+      options: {
+        resource: given.text("resource"),
+        event: given.text("event"),
+        environment: given.text("environment"),
+        group: given.text("group"),
+        value: given.text("value"),
+        origin: given.text("origin"),
+        service: given.texts("service"),
+        correlate: given.texts("correlate"),
+        timeout: testDuration(given.text("timeout")),
+      },
+      event: { message: given.text("message"), level: levelOf(given.text("severity")) },
+    })),
+  },
   tick: {
     property: handlerProperty("alerta", "*pipeline.AlertaHandler", "Sends events to Alerta.", [
       ...textProperties(PROPERTIES),
@@ -153,6 +183,12 @@ const SEVERITIES: Readonly<Record<Level, string>> = {
   2: "warning",
   3: "critical",
 };
+
+function levelOf(severity: string): Level {
+  const level = [OK, INFO, WARNING, CRITICAL].find((known) => SEVERITIES[known] === severity);
+  if (level === undefined) throw new Error(`unknown severity ${JSON.stringify(severity)}`);
+  return level;
+}
 
 /** The event name sees less than the other templates: what tells alerts apart, not what changes with each. */
 function eventData(event: AlertEvent): GoStruct {

@@ -8,6 +8,7 @@ import { method } from "#engine/properties.ts";
 import { encodeJson } from "#lib/json.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
 import type { SectionReader } from "./section-reader.ts";
+import { sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
 import { firstText, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   defined,
@@ -42,6 +43,24 @@ export const bigpanda = defineHandler<BigpandaOptions>({
   doc: "Sends an alert to BigPanda.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      app_key: "my-app-key-123456",
+      message: "test bigpanda message",
+      level: "CRITICAL",
+      event_data: { Name: "testBigPanda", TaskName: "", Group: "", Tags: {} },
+      timestamp: "1970-01-01T00:00:01Z",
+    }),
+    run: sendsEvent((given) => ({
+      options: { "app-key": given.text("app_key") },
+      event: {
+        ...testEventData(given.table("event_data")),
+        message: given.text("message"),
+        level: testLevel(given.text("level")),
+        time: testTime(given.text("timestamp")),
+      },
+    })),
+  },
   globalSection: "bigpanda",
   tick: {
     property: handlerProperty(

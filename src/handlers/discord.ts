@@ -7,6 +7,7 @@ import { optionsSchema, textOption } from "#alert/options.ts";
 import { formatTime } from "#lib/time.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
+import { sendsEvent, testLevel, testTime } from "./self-test.ts";
 import { firstText, jsonBody, workspaceHandler } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -35,6 +36,31 @@ export const discord = defineHandler<Static<typeof options>>({
   doc: "Posts the message to a Discord channel.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      workspace: "",
+      message: "test discord message",
+      level: "INFO",
+      username: "Kapacitor",
+      "avatar-url":
+        "https://influxdata.github.io/branding/img/downloads/influxdata-logo--symbol--pool-alpha.png",
+      "embed-title": "Kapacitor Alert",
+      "time-val": "1970-01-01T00:00:01Z",
+    }),
+    run: sendsEvent((given) => ({
+      options: {
+        workspace: given.text("workspace"),
+        username: given.text("username"),
+        "avatar-url": given.text("avatar-url"),
+        "embed-title": given.text("embed-title"),
+      },
+      event: {
+        message: given.text("message"),
+        level: testLevel(given.text("level")),
+        time: testTime(given.text("time-val")),
+      },
+    })),
+  },
   globalSection: "discord",
   tick: {
     property: handlerProperty(

@@ -5,6 +5,8 @@ import { defineHandler } from "#alert/handler.ts";
 import { CRITICAL, type Level, WARNING } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sectionElements } from "./section-reader.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstText, joinUrl, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -28,6 +30,17 @@ export const hipchat = defineHandler<Static<typeof options>>({
   doc: "Notifies a HipChat room.",
   options,
   external: true,
+  test: {
+    options: (services) => ({
+      room: sectionElements(services, "hipchat")[0]?.text("room") ?? "",
+      message: "test hipchat message",
+      level: "CRITICAL",
+    }),
+    run: sendsEvent((given) => ({
+      options: { room: given.text("room") },
+      event: { message: given.text("message"), level: testLevel(given.text("level")) },
+    })),
+  },
   globalSection: "hipchat",
   tick: {
     property: handlerProperty(

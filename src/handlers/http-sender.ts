@@ -3,14 +3,16 @@
  *
  * Connections are pooled by the runtime, proxies come from the environment, redirects are followed. Only the
  * beginning of an answer is read. Trouble on the way (refused, reset, TLS, time limit) is worth repeating; an
- * address that is none is not. Error texts pass `withoutSecrets`.
+ * address that is none, or that is blocked, is not. Error texts pass `withoutSecrets`.
  */
 
 import type { HandlerServices } from "#alert/handler.ts";
 import type { Outcome } from "#alert/outcome.ts";
 import { errorMessage } from "#lib/errors.ts";
+import { allowedAddress, BlockedAddress, isRestricted } from "./allowed-address.ts";
 import { type AnswerRules, httpOutcome } from "./http-outcome.ts";
-import { ANSWER_BYTES_MAX } from "./limits.ts";
+import { ANSWER_BYTES_MAX, REDIRECTS_MAX } from "./limits.ts";
+import { RequestGate } from "./request-gate.ts";
 import { secretsOfUrl, withoutSecrets } from "./secrets.ts";
 import type { TlsSettings } from "./tls-settings.ts";
 
@@ -23,6 +25,9 @@ export interface HttpRequest extends AnswerRules {
   readonly secrets?: readonly string[];
 }
 
+/** One for the process, as the places it guards are. */
+const gate = new RequestGate();
+
 /** JSON's content type, which most receivers want. */
 export const JSON_HEADERS = { "Content-Type": "application/json" } as const;
 
@@ -33,25 +38,107 @@ export async function sendHttp(
 ): Promise<Outcome> {
   const hide = (outcome: Outcome): Outcome => hideSecrets(outcome, request);
   const { service, url } = request;
-  const { protocol } = URL.parse(url) ?? { protocol: "" };
+  const { protocol, origin } = URL.parse(url) ?? { protocol: "", origin: "" };
   if (protocol !== "http:" && protocol !== "https:") {
     return hide({ kind: "rejected", error: `${service}: invalid url ${JSON.stringify(url)}` });
   }
+  let hasPlace = false;
   try {
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { ...request.headers },
-      body: request.body,
-      signal,
-      ...(request.tls === undefined ? {} : { tls: request.tls }),
-    });
+    await gate.enter(origin, signal);
+    hasPlace = true;
+    const answer = isRestricted(services)
+      ? await fetchAllowed(services, request, signal)
+      : await fetch(url, { ...contentOf(request), ...connectionOf(request, signal) });
     const body = await readStart(answer);
     const retryAfter = answer.headers.get("Retry-After");
     const nowMs = services.clock.now().ms;
     return hide(httpOutcome({ status: answer.status, retryAfter, body }, request, nowMs));
   } catch (error) {
+    if (error instanceof BlockedAddress) {
+      return { kind: "rejected", error: `${service}: ${error.message}` };
+    }
     return hide({ kind: "retry", error: `${service}: ${connectionError(error, signal)}` });
+  } finally {
+    if (hasPlace) gate.leave(origin);
   }
+}
+
+interface Content {
+  readonly method: "POST" | "GET";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+function contentOf({ headers, body }: HttpRequest): Content {
+  return { method: "POST", headers: { ...headers }, body };
+}
+
+function connectionOf({ tls }: HttpRequest, signal: AbortSignal) {
+  return { signal, ...(tls === undefined ? {} : { tls }) };
+}
+
+/** Every address on the way is judged first, so redirects are followed here and not by the runtime. */
+async function fetchAllowed(
+  services: HandlerServices,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  let url = new URL(request.url);
+  let content = contentOf(request);
+  for (let hops = 0; hops <= REDIRECTS_MAX; hops++) {
+    const target = await pinned(services, url);
+    const answer = await fetch(target.url, {
+      ...content,
+      ...connectionOf(request, signal),
+      headers: { ...content.headers, ...target.headers },
+      redirect: "manual",
+    });
+    const next = redirection(answer, url);
+    if (next === undefined) return answer;
+    await answer.body?.cancel();
+    content = redirected(content, { status: answer.status, staysHome: next.origin === url.origin });
+    url = next;
+  }
+  throw new Error(`more than ${REDIRECTS_MAX} redirects`);
+}
+
+/**
+ * The URL with the judged address in place of the name. TLS needs the name, and its certificate proves that nobody else
+ * answers to it.
+ */
+async function pinned(
+  services: HandlerServices,
+  url: URL,
+): Promise<{ readonly url: string; readonly headers: Readonly<Record<string, string>> }> {
+  const address = await allowedAddress(services, url.hostname);
+  if (url.protocol !== "http:") return { url: url.href, headers: {} };
+  const direct = new URL(url);
+  direct.hostname = address.includes(":") ? `[${address}]` : address;
+  return { url: direct.href, headers: { Host: url.host } };
+}
+
+const REDIRECTIONS = [301, 302, 303, 307, 308];
+
+function redirection(answer: Response, from: URL): URL | undefined {
+  const location = answer.headers.get("Location");
+  if (location === null || !REDIRECTIONS.includes(answer.status)) return undefined;
+  const next = URL.parse(location, from);
+  return next?.protocol === "http:" || next?.protocol === "https:" ? next : undefined;
+}
+
+/** What is sent on: after 301 to 303 nothing but a GET; to another origin no credentials. */
+function redirected(
+  { method, headers, body }: Content,
+  { status, staysHome }: { readonly status: number; readonly staysHome: boolean },
+): Content {
+  const kept = Object.entries(headers).filter(
+    ([name]) => staysHome || !/^(authorization|cookie)$/i.test(name),
+  );
+  const sent = Object.fromEntries(kept);
+  if (status === 307 || status === 308 || body === undefined) {
+    return { method, headers: sent, ...(body === undefined ? {} : { body }) };
+  }
+  return { method: "GET", headers: sent };
 }
 
 function hideSecrets(outcome: Outcome, request: HttpRequest): Outcome {
@@ -61,6 +148,7 @@ function hideSecrets(outcome: Outcome, request: HttpRequest): Outcome {
 }
 
 async function readStart(answer: Response): Promise<string> {
+  if (isShort(answer.headers)) return answer.text();
   if (answer.body === null) return "";
   const reader = answer.body.getReader();
   const chunks: Uint8Array[] = [];
@@ -75,6 +163,13 @@ async function readStart(answer: Response): Promise<string> {
   return text(chunks);
 }
 
+/** Says that it is short, and is not packed: the usual answer, read in one go. */
+function isShort(headers: Headers): boolean {
+  const length = headers.get("Content-Length");
+  if (length === null || headers.has("Content-Encoding")) return false;
+  return Number(length) <= ANSWER_BYTES_MAX;
+}
+
 function text(chunks: readonly Uint8Array[]): string {
   return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, ANSWER_BYTES_MAX));
 }
@@ -86,6 +181,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   ECONNRESET: "connection reset",
   FailedToOpenSocket: "cannot connect",
   ENOTFOUND: "unknown host",
+  DNS_ENOTFOUND: "unknown host",
   ETIMEDOUT: "connection timed out",
   DEPTH_ZERO_SELF_SIGNED_CERT: "TLS: self-signed certificate",
   SELF_SIGNED_CERT_IN_CHAIN: "TLS: self-signed certificate in chain",

@@ -17,3 +17,18 @@ export const PUBLISH_HOPS_MAX = 16;
 
 /** Messages and rows one aggregate keeps between two summaries; later ones are counted, but not shown. */
 export const AGGREGATE_EVENTS_MAX = 10_000;
+
+/** How long a self-test of a service may take, ms. */
+export const SERVICE_TEST_MS_MAX = 30_000;
+
+/** Redirects followed for one request, where they are followed by hand. */
+export const REDIRECTS_MAX = 10;
+
+/**
+ * Requests of all handlers under way at once; more wait. The runtime has 256 places for the whole process, and
+ * InfluxDB, scraping and discovery need some of them.
+ */
+export const REQUESTS_MAX = 192;
+
+/** Requests to one receiver under way at once; more wait. As many as one handler has. */
+export const ORIGIN_REQUESTS_MAX = 16;

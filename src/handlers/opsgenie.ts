@@ -7,7 +7,8 @@ import { levelName, OK } from "#alert/level.ts";
 import { optionsSchema, textsOption } from "#alert/options.ts";
 import { encodeJson } from "#lib/json.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
-import { OPSGENIE_PROPERTIES, opsgenieOptions } from "./opsgenie-options.ts";
+import { OPSGENIE_PROPERTIES, opsgenieOptions, opsgenieTestOptions } from "./opsgenie-options.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstList, joinUrl, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import { handlerProperty } from "./tick-options.ts";
 
@@ -21,6 +22,20 @@ export const opsgenie = defineHandler<Static<typeof options>>({
   doc: "Creates OpsGenie alerts (alert API v1).",
   options,
   external: true,
+  test: {
+    options: (services) => opsgenieTestOptions(services, "opsgenie"),
+    run: sendsEvent((given) => ({
+      options: {
+        "teams-list": given.texts("teams"),
+        "recipients-list": given.texts("recipients"),
+      },
+      event: {
+        id: given.text("entity-id"),
+        message: given.text("message"),
+        level: testLevel(given.text("message-type")),
+      },
+    })),
+  },
   globalSection: "opsgenie",
   tick: {
     property: handlerProperty(

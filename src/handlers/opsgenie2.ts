@@ -9,7 +9,8 @@ import { flagOption, optionsSchema, textOption, textsOption } from "#alert/optio
 import { Calls } from "#engine/calls.ts";
 import { flag, value } from "#engine/properties.ts";
 import { encodeJson, sorted } from "#lib/json.ts";
-import { OPSGENIE_PROPERTIES, opsgenieOptions } from "./opsgenie-options.ts";
+import { OPSGENIE_PROPERTIES, opsgenieOptions, opsgenieTestOptions } from "./opsgenie-options.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import {
   firstList,
   firstText,
@@ -31,6 +32,21 @@ export const opsgenie2 = defineHandler<Static<typeof options>>({
   doc: "Creates and closes OpsGenie alerts (alert API v2).",
   options,
   external: true,
+  test: {
+    options: (services) => opsgenieTestOptions(services, "opsgenie2"),
+    run: sendsEvent((given) => ({
+      options: {
+        "teams-list": given.texts("teams"),
+        "recipients-list": given.texts("recipients"),
+        recovery_action: given.text("recovery_action"),
+      },
+      event: {
+        id: given.text("entity-id"),
+        message: given.text("message"),
+        level: testLevel(given.text("message-type")),
+      },
+    })),
+  },
   globalSection: "opsgenie2",
   tick: {
     property: handlerProperty(

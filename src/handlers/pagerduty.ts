@@ -5,6 +5,7 @@ import { defineHandler } from "#alert/handler.ts";
 import { INFO, OK } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { clientUrl, firstText, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -26,6 +27,22 @@ export const pagerduty = defineHandler<Static<typeof options>>({
   doc: "Triggers and resolves PagerDuty incidents (events API v1).",
   options,
   external: true,
+  test: {
+    options: () => ({
+      "incident-key": "testIncidentKey",
+      description: "test pagerduty message",
+      details: "",
+      level: "CRITICAL",
+    }),
+    run: sendsEvent((given) => ({
+      event: {
+        id: given.text("incident-key"),
+        message: given.text("description"),
+        details: given.text("details"),
+        level: testLevel(given.text("level")),
+      },
+    })),
+  },
   globalSection: "pagerduty",
   tick: {
     property: handlerProperty(

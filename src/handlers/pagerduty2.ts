@@ -12,6 +12,7 @@ import { formatTime } from "#lib/time.ts";
 import type { Template } from "#template/template.ts";
 import type { PropertyCall } from "#tick/environment.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
+import { sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
 import { clientUrl, firstText, jsonBody, serviceHandler } from "./service-handler.ts";
 import { defined, handlerProperty } from "./tick-options.ts";
 
@@ -30,6 +31,33 @@ export const pagerduty2 = defineHandler<Static<typeof options>>({
   doc: "Triggers and resolves PagerDuty incidents (events API v2).",
   options,
   external: true,
+  test: {
+    options: () => ({
+      alert_id: "testAlertID",
+      description: "test pagerduty2 message",
+      level: "CRITICAL",
+      event_data: { Name: "testPagerDuty2", TaskName: "", Group: "", Tags: {} },
+      timestamp: "2014-11-12T11:45:26.371Z",
+      links: [
+        { href: "https://example.com/a", text: "a" },
+        { href: "https://example.com/b", text: "b" },
+      ],
+    }),
+    run: sendsEvent((given) => ({
+      options: {
+        links: given
+          .tables("links")
+          .map((one) => ({ href: one.text("href"), text: one.text("text") })),
+      },
+      event: {
+        ...testEventData(given.table("event_data")),
+        id: given.text("alert_id"),
+        message: given.text("description"),
+        level: testLevel(given.text("level")),
+        time: testTime(given.text("timestamp")),
+      },
+    })),
+  },
   globalSection: "pagerduty2",
   tick: {
     property: handlerProperty(

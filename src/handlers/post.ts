@@ -31,6 +31,7 @@ import { JSON_HEADERS, sendHttp } from "./http-sender.ts";
 import { TEMPLATE_FILE_MAX } from "./limits.ts";
 import { rejectingTemplateErrors } from "./option-template.ts";
 import { type SectionReader, sectionElements } from "./section-reader.ts";
+import { sendsEvent } from "./self-test.ts";
 import { defined, textPairs } from "./tick-options.ts";
 import { NO_VERIFICATION } from "./tls-settings.ts";
 
@@ -51,6 +52,24 @@ export const post = defineHandler<PostOptions>({
   doc: "Posts the event as JSON, or as a template makes it, to a URL or a named endpoint.",
   options,
   external: true,
+  test: {
+    service: "httppost",
+    options: () => ({
+      endpoint: "example",
+      url: "http://localhost:3000/",
+      headers: { Auth: "secret" },
+      timeout: 0,
+    }),
+    run: sendsEvent((given) => ({
+      options: {
+        endpoint: given.text("endpoint"),
+        url: given.text("url"),
+        headers: given.textMap("headers"),
+        timeout: given.number("timeout"),
+      },
+      event: { message: "test httppost message" },
+    })),
+  },
   tick: {
     property: {
       name: "post",

@@ -4,6 +4,7 @@ import type { Static } from "@sinclair/typebox";
 import { defineHandler } from "#alert/handler.ts";
 import type { Level } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstText, serviceHandler } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -35,6 +36,23 @@ export const pushover = defineHandler<Static<typeof options>>({
   doc: "Sends a Pushover message.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      ...{ "user-key": "", message: "test pushover message", device: "", title: "", url: "" },
+      ...{ "url-title": "", sound: "", level: "CRITICAL" },
+    }),
+    run: sendsEvent((given) => ({
+      options: {
+        "user-key": given.text("user-key"),
+        device: given.text("device"),
+        title: given.text("title"),
+        url: given.text("url"),
+        "url-title": given.text("url-title"),
+        sound: given.text("sound"),
+      },
+      event: { message: given.text("message"), level: testLevel(given.text("level")) },
+    })),
+  },
   tick: {
     property: handlerProperty(
       "pushover",

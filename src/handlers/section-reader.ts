@@ -54,6 +54,23 @@ export class SectionReader {
     const value = this.#values.get(key);
     return new SectionReader(typeof value === "object" && value !== null ? value : {});
   }
+
+  /** The tables of a list. */
+  tables(key: string): readonly SectionReader[] {
+    const value = this.#values.get(key);
+    const items: readonly unknown[] = Array.isArray(value) ? value : [];
+    return items.flatMap((item) =>
+      typeof item === "object" && item !== null ? [new SectionReader(item)] : [],
+    );
+  }
+
+  /** A table with values of any kind. */
+  map(key: string): Readonly<Record<string, unknown>> {
+    const value = this.#values.get(key);
+    return typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value))
+      : {};
+  }
 }
 
 /** The elements of a section, whether it is a table or a list. Empty when it is not configured. */

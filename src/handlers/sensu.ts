@@ -5,7 +5,7 @@
  */
 
 import type { Static } from "@sinclair/typebox";
-import { type Delivery, defineHandler } from "#alert/handler.ts";
+import { type Delivery, defineHandler, type HandlerServices } from "#alert/handler.ts";
 import type { Level } from "#alert/level.ts";
 import { mapOption, optionsSchema, textOption, textsOption } from "#alert/options.ts";
 import { type Outcome, SENT } from "#alert/outcome.ts";
@@ -19,6 +19,7 @@ import {
   templateProblem,
 } from "./option-template.ts";
 import { enabledSection, NOT_ENABLED, type SectionReader } from "./section-reader.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstList, firstText, sortedJsonBody } from "./service-handler.ts";
 import { sendTcp } from "./tcp-sender.ts";
 import {
@@ -47,6 +48,24 @@ export const sensu = defineHandler<SensuOptions>({
   doc: "Sends a check result to Sensu.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      ...{ name: "testName", source: "Kapacitor", output: "testOutput" },
+      ...{ handlers: [], metadata: {}, level: "CRITICAL" },
+    }),
+    run: sendsEvent((given) => ({
+      options: {
+        source: given.text("source"),
+        handlers: given.texts("handlers"),
+        metadata: given.map("metadata"),
+      },
+      event: {
+        id: given.text("name"),
+        message: given.text("output"),
+        level: testLevel(given.text("level")),
+      },
+    })),
+  },
   tick: {
     property: handlerProperty("sensu", "*pipeline.SensuHandler", "Sends events to Sensu.", [
       ...textProperties(PROPERTIES),
@@ -66,17 +85,23 @@ export const sensu = defineHandler<SensuOptions>({
     send: (delivery, signal) =>
       rejectingTemplateErrors(async () => {
         const section = enabledSection(services, "sensu");
-        return section === undefined ? NOT_ENABLED : send(given, section, delivery, signal);
+        return section === undefined
+          ? NOT_ENABLED
+          : send(services, { given, section, delivery }, signal);
       }),
   }),
 });
 
 async function send(
-  given: SensuOptions,
-  section: SectionReader,
-  delivery: Delivery,
+  services: HandlerServices,
+  what: {
+    readonly given: SensuOptions;
+    readonly section: SectionReader;
+    readonly delivery: Delivery;
+  },
   signal: AbortSignal,
 ): Promise<Outcome> {
+  const { given, section, delivery } = what;
   const { event } = delivery;
   if (!/^[\w.-]+$/.test(event.id)) {
     const error = `invalid name ${JSON.stringify(event.id)} for sensu alert. Must match [\\w.-]+`;
@@ -95,6 +120,7 @@ async function send(
   try {
     const data = sortedJsonBody(result);
     return await sendTcp(
+      services,
       { address: section.text("addr"), data, answer: { complete: isOk, judge: judgeAnswer } },
       signal,
     );

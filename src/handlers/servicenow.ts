@@ -10,6 +10,7 @@ import { method } from "#engine/properties.ts";
 import { encodeJson, sorted } from "#lib/json.ts";
 import { GoStruct, stringMap } from "#template/values.ts";
 import { optionTemplate, templateProblem } from "./option-template.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { cutBytes, firstText, serviceHandler } from "./service-handler.ts";
 import {
   defined,
@@ -55,6 +56,22 @@ export const servicenow = defineHandler<Static<typeof options>>({
   doc: "Sends an event record to ServiceNow.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      alert_id: "id",
+      source: "Kapacitor",
+      level: "CRITICAL",
+      message: "test servicenow alert",
+    }),
+    run: sendsEvent((given) => ({
+      options: { source: given.text("source") },
+      event: {
+        id: given.text("alert_id"),
+        message: given.text("message"),
+        level: testLevel(given.text("level")),
+      },
+    })),
+  },
   globalSection: "servicenow",
   tick: {
     property: handlerProperty(

@@ -5,6 +5,8 @@ import { defineHandler } from "#alert/handler.ts";
 import { CRITICAL, type Level, WARNING } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { namedElement, sectionElements } from "./section-reader.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstText, jsonBody, workspaceHandler } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -33,6 +35,28 @@ export const slack = defineHandler<Static<typeof options>>({
   doc: "Posts the message to a Slack channel.",
   options,
   external: true,
+  test: {
+    options: (services) => {
+      const section = namedElement(sectionElements(services, "slack"), "workspace", "");
+      return {
+        workspace: section?.text("workspace") ?? "",
+        channel: section?.text("channel") ?? "",
+        message: "test slack message",
+        level: "CRITICAL",
+        username: section?.text("username") ?? "",
+        "icon-emoji": section?.text("icon-emoji") ?? "",
+      };
+    },
+    run: sendsEvent((given) => ({
+      options: {
+        workspace: given.text("workspace"),
+        channel: given.text("channel"),
+        username: given.text("username"),
+        "icon-emoji": given.text("icon-emoji"),
+      },
+      event: { message: given.text("message"), level: testLevel(given.text("level")) },
+    })),
+  },
   globalSection: "slack",
   tick: {
     property: handlerProperty(

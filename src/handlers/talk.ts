@@ -3,6 +3,7 @@
 import { defineHandler } from "#alert/handler.ts";
 import { IGNORED_OPTIONS } from "#alert/options.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sendsEvent } from "./self-test.ts";
 import { serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import { handlerProperty } from "./tick-options.ts";
 
@@ -11,6 +12,12 @@ export const talk = defineHandler<unknown>({
   doc: "Posts the message to Talk.",
   options: IGNORED_OPTIONS,
   external: true,
+  test: {
+    options: () => ({ title: "testTitle", text: "test talk text" }),
+    run: sendsEvent((given) => ({
+      event: { id: given.text("title"), message: given.text("text") },
+    })),
+  },
   tick: {
     property: handlerProperty("talk", "*pipeline.TalkHandler", "Sends events to Talk.", []),
     optionsOf: () => ({}),

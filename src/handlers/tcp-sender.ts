@@ -2,7 +2,9 @@
  * Sends bytes over one TCP connection and, where the protocol wants it, reads a short answer.
  */
 
+import type { HandlerServices } from "#alert/handler.ts";
 import { type Outcome, SENT } from "#alert/outcome.ts";
+import { allowedAddress, BlockedAddress, isRestricted } from "./allowed-address.ts";
 import { connectionError } from "./http-sender.ts";
 import { ANSWER_BYTES_MAX } from "./limits.ts";
 
@@ -28,15 +30,24 @@ export function hostAndPort(
   return port > 0 && port <= 65_535 ? { host: host === "" ? "localhost" : host, port } : undefined;
 }
 
-export async function sendTcp(message: TcpMessage, signal: AbortSignal): Promise<Outcome> {
+export async function sendTcp(
+  services: HandlerServices,
+  message: TcpMessage,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const target = hostAndPort(message.address);
   if (target === undefined) {
     return { kind: "rejected", error: `invalid TCP address ${JSON.stringify(message.address)}` };
   }
   try {
     signal.throwIfAborted();
-    return await exchange(target, message, signal);
+    const { port } = target;
+    const host = isRestricted(services) ? await allowedAddress(services, target.host) : target.host;
+    return await exchange({ host, port }, message, signal);
   } catch (error) {
+    if (error instanceof BlockedAddress) {
+      return { kind: "rejected", error: `${message.address}: ${error.message}` };
+    }
     return { kind: "retry", error: `${message.address}: ${connectionError(error, signal)}` };
   }
 }

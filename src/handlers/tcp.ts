@@ -32,8 +32,8 @@ export const tcp = defineHandler<Static<typeof options>>({
     hostAndPort(address) === undefined
       ? `invalid TCP address ${JSON.stringify(address)}`
       : undefined,
-  open: ({ address = "" }) => ({
+  open: ({ address = "" }, services) => ({
     send: (delivery, signal) =>
-      withEventJson(delivery, (json) => sendTcp({ address, data: `${json}\n` }, signal)),
+      withEventJson(delivery, (json) => sendTcp(services, { address, data: `${json}\n` }, signal)),
   }),
 });

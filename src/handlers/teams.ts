@@ -7,6 +7,7 @@ import { CRITICAL, type Level, levelName, WARNING } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { encodeJson } from "#lib/json.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { cutBytes, firstText, serviceHandler } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -31,6 +32,24 @@ export const teams = defineHandler<Static<typeof options>>({
   doc: "Posts a card to a Microsoft Teams channel.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      channel_url: "",
+      alert_topic: "test kapacitor alert topic",
+      alert_id: "foo/bar/bat",
+      message: "test teams message",
+      level: "CRITICAL",
+    }),
+    run: sendsEvent((given) => ({
+      options: { "channel-url": given.text("channel_url") },
+      event: {
+        topic: given.text("alert_topic"),
+        id: given.text("alert_id"),
+        message: given.text("message"),
+        level: testLevel(given.text("level")),
+      },
+    })),
+  },
   globalSection: "teams",
   tick: {
     property: handlerProperty(

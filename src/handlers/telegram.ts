@@ -6,6 +6,8 @@ import { flagOption, optionsSchema, textOption } from "#alert/options.ts";
 import { Calls } from "#engine/calls.ts";
 import { flag } from "#engine/properties.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sectionElements } from "./section-reader.ts";
+import { sendsEvent } from "./self-test.ts";
 import { firstText, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   defined,
@@ -32,6 +34,27 @@ export const telegram = defineHandler<Static<typeof options>>({
   doc: "Sends the message to a Telegram chat.",
   options,
   external: true,
+  test: {
+    options: (services) => {
+      const [section] = sectionElements(services, "telegram");
+      return {
+        "chat-id": section?.text("chat-id") ?? "",
+        "parse-mode": section?.text("parse-mode") ?? "",
+        message: "test telegram message",
+        "disable-web-page-preview": section?.flag("disable-web-page-preview") ?? false,
+        "disable-notification": section?.flag("disable-notification") ?? false,
+      };
+    },
+    run: sendsEvent((given) => ({
+      options: {
+        "chat-id": given.text("chat-id"),
+        "parse-mode": given.text("parse-mode"),
+        "disable-web-page-preview": given.flag("disable-web-page-preview"),
+        "disable-notification": given.flag("disable-notification"),
+      },
+      event: { message: given.text("message") },
+    })),
+  },
   globalSection: "telegram",
   tick: {
     property: handlerProperty(

@@ -7,6 +7,8 @@ import { levelName, OK } from "#alert/level.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { encodeJson } from "#lib/json.ts";
 import { JSON_HEADERS } from "./http-sender.ts";
+import { sectionElements } from "./section-reader.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { firstText, joinUrl, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   handlerProperty,
@@ -28,6 +30,22 @@ export const victorops = defineHandler<Static<typeof options>>({
   doc: "Opens and closes VictorOps incidents.",
   options,
   external: true,
+  test: {
+    options: (services) => ({
+      routingKey: sectionElements(services, "victorops")[0]?.text("routing-key") ?? "",
+      messageType: "CRITICAL",
+      message: "test victorops message",
+      entityID: "testEntityID",
+    }),
+    run: sendsEvent((given) => ({
+      options: { "routing-key": given.text("routingKey") },
+      event: {
+        id: given.text("entityID"),
+        message: given.text("message"),
+        level: testLevel(given.text("messageType")),
+      },
+    })),
+  },
   globalSection: "victorops",
   tick: {
     property: handlerProperty(

@@ -9,6 +9,7 @@ import { method, value } from "#engine/properties.ts";
 import { encodeJson, parseJson, sorted } from "#lib/json.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
 import type { SectionReader } from "./section-reader.ts";
+import { sendsEvent, testLevel } from "./self-test.ts";
 import { cutBytes, firstText, serviceHandler } from "./service-handler.ts";
 import {
   defined,
@@ -64,6 +65,20 @@ export const zenoss = defineHandler<ZenossOptions>({
   doc: "Sends an event to Zenoss.",
   options,
   external: true,
+  test: {
+    options: () => ({
+      alert_id: "testAlertID",
+      level: "CRITICAL",
+      message: "test zenoss message",
+    }),
+    run: sendsEvent((given) => ({
+      event: {
+        id: given.text("alert_id"),
+        message: given.text("message"),
+        level: testLevel(given.text("level")),
+      },
+    })),
+  },
   globalSection: "zenoss",
   tick: {
     property: handlerProperty("zenoss", "*pipeline.ZenossHandler", "Sends events to Zenoss.", [

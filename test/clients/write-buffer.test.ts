@@ -3,11 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { InfluxClient, InfluxError, type WriteTarget } from "#clients/influx/client.ts";
 import { WRITE_CLOSE_MS_MAX, WRITE_TARGETS_MAX } from "#clients/influx/limits.ts";
-import {
-  outputPrecision,
-  WriteBuffer,
-  type WriteBufferOptions,
-} from "#clients/influx/write-buffer.ts";
+import { WriteBuffer, type WriteBufferOptions } from "#clients/influx/write-buffer.ts";
 import { systemClock } from "#daemon/system.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { silentLog } from "#lib/log.ts";
@@ -123,17 +119,6 @@ test("the number of targets is bounded", () => {
   expect(buffer.add({ ...target, db: "more" }, "x")).toBe(false);
   expect(buffer.add({ ...target, db: "d0" }, "y")).toBe(true);
 });
-
-test.each([
-  ["", "ns"],
-  ["ns", "ns"],
-  ["us", "u"],
-  ["u", "u"],
-  ["ms", "ms"],
-  ["h", "h"],
-  ["d", undefined],
-  ["µs", undefined],
-])("precision %p", (text, unit) => expect(outputPrecision(text)).toBe(unit as "ns"));
 
 const missing = influxdMissing();
 

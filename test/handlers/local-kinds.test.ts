@@ -1,4 +1,4 @@
-/** Kinds that write, run, connect or stay inside: log, tcp, exec, sensu, publish, aggregate, and the unbuilt ones. */
+/** Kinds that write, run, connect or stay inside: log, tcp, exec, sensu, publish, aggregate. */
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -340,8 +340,4 @@ describe("aggregate", () => {
   test("an interval as text is accepted", () => {
     expect(() => open("aggregate", { topic: "x", interval: "5m" }, services())).not.toThrow();
   });
-});
-
-test.each(["kafka", "mqtt", "smtp", "snmptrap"])("%s says that it is not available", (kind) => {
-  expect(() => open(kind, {}, services())).toThrow(`handler kind "${kind}" is not available yet`);
 });

@@ -6,17 +6,12 @@
  * original lets it hold for the last operand only; a deliberate difference).
  */
 
+import type { QueryDimension } from "#engine/outside-ports.ts";
 import type { DurationNs } from "#lib/int64.ts";
 import { formatTime, type Time } from "#lib/time.ts";
 import type { Dbrp } from "#model/dbrp.ts";
 import { type Expr, type Fill, parseSingleSelect, type Select, type Source } from "./influxql.ts";
 import { formatExpr, formatGroupBy, formatHead, formatTail } from "./influxql-print.ts";
-
-/** One argument of the node's `.groupBy()`. */
-export type QueryDimension =
-  | { readonly kind: "tag"; readonly name: string }
-  | { readonly kind: "all" }
-  | { readonly kind: "time"; readonly interval: DurationNs; readonly offset: DurationNs };
 
 export interface BatchQueryOptions {
   readonly dimensions: readonly QueryDimension[];

@@ -63,6 +63,15 @@ export interface WriteTarget {
   readonly consistency: string;
 }
 
+/** A Flux script and for whom it runs; names or IDs that are "" are left out. */
+export interface FluxRequest {
+  readonly script: string;
+  readonly org: string;
+  readonly orgId: string;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
 export interface InfluxCounters {
   /** Requests begun, answered with an error, and moved on to another URL. */
   requests: number;
@@ -142,6 +151,41 @@ export class InfluxClient {
           for (const { series } of answer.results) for (const one of series) await take(one);
           taken = true;
         }
+      } catch (error) {
+        if (!taken || error instanceof InfluxError) throw error;
+        const text = `answer broke off: ${errorMessage(error)}`;
+        throw new InfluxError(text, response.status, { cause: error });
+      }
+    });
+  }
+
+  /**
+   * Runs a Flux script by the 2.x API and hands over its answer, annotated CSV, in pieces of any length while it
+   * arrives. Once a piece was handed over no other URL is tried.
+   */
+  async fluxStream(
+    { script, org, orgId, now }: FluxRequest,
+    take: (text: string) => void | Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const dialect = { header: true, delimiter: ",", annotations: ["datatype", "group", "default"] };
+    const request: Request = {
+      method: "POST",
+      path: "/api/v2/query",
+      params: { ...(org === "" ? {} : { org }), ...(orgId === "" ? {} : { orgID: orgId }) },
+      headers: { "Content-Type": "application/json", Accept: "application/csv" },
+      body: new TextEncoder().encode(JSON.stringify({ query: script, type: "flux", now, dialect })),
+    };
+    await this.#send(request, signal, async (response) => {
+      if (response.status !== 200) throw await refusal(response);
+      const decoder = new TextDecoder();
+      let taken = false;
+      try {
+        for await (const chunk of response.body ?? []) {
+          await take(decoder.decode(chunk, { stream: true }));
+          taken = true;
+        }
+        await take(decoder.decode());
       } catch (error) {
         if (!taken || error instanceof InfluxError) throw error;
         const text = `answer broke off: ${errorMessage(error)}`;
@@ -265,13 +309,14 @@ function tlsInit(tls: NonNullable<InfluxClientOptions["tls"]>): Record<string, u
   };
 }
 
-/** The error of an answer: its JSON's `error`, or the status and the beginning of the body. */
+/** The error of an answer: its JSON's `error` (1.x) or `message` (2.x), or the status and the body's beginning. */
 async function refusal(response: Response): Promise<InfluxError> {
   const text = await readText(response, ANSWER_BYTES_MAX);
   try {
     const json: unknown = JSON.parse(text);
-    if (typeof json === "object" && json !== null && "error" in json) {
-      if (typeof json.error === "string") return new InfluxError(json.error, response.status);
+    if (typeof json === "object" && json !== null) {
+      const said = "error" in json ? json.error : "message" in json ? json.message : undefined;
+      if (typeof said === "string") return new InfluxError(said, response.status);
     }
   } catch {
     // Not JSON: shown as it is.

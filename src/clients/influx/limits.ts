@@ -12,6 +12,12 @@ export const ERROR_BODY_BYTES_MAX = 4 * 1024;
 /** Rows InfluxDB puts into one object of a chunked answer. */
 export const CHUNK_ROWS = 10_000;
 
+/** Rows of one series of a result, which is held until it is complete: about 20 bytes a row and number column. */
+export const SERIES_ROWS_MAX = 20_000_000;
+
+/** Rows of a Flux table that are collected before they are packed. */
+export const FLUX_ROWS_PACKED = 10_000;
+
 /** Smaller bodies are sent as they are: gzip would cost more than it saves. */
 export const GZIP_BYTES_MIN = 512;
 

@@ -12,7 +12,6 @@ import { type Cancel, type Clock, every } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
-import type { LinePrecision } from "#model/line-protocol-format.ts";
 import { InfluxError, type WriteTarget } from "./client.ts";
 import {
   BATCH_BYTES_MAX,
@@ -238,27 +237,5 @@ export class WriteBuffer {
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     return promise.finally(() => signal.removeEventListener("abort", abort));
-  }
-}
-
-/**
- * The units influxDBOut accepts, as the unit of the lines and of the `precision` parameter; `undefined` for
- * others. Difference: microseconds work (`us` and `u`), which the original does not divide or rejects.
- */
-export function outputPrecision(text: string): LinePrecision | undefined {
-  switch (text) {
-    case "":
-    case "ns":
-      return "ns";
-    case "u":
-    case "us":
-      return "u";
-    case "ms":
-    case "s":
-    case "m":
-    case "h":
-      return text;
-    default:
-      return undefined;
   }
 }
