@@ -11,10 +11,10 @@ import { errorMessage } from "#lib/errors.ts";
 import { compareBytes } from "#lib/json.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
-import { compareTime } from "#lib/time.ts";
+import { compareTime, type Time } from "#lib/time.ts";
 import type { PropertyCall, PropertySpec } from "#tick/environment.ts";
 import { AttachedHandler, type HandlerIdentity, type HandlerReport } from "./attached-handler.ts";
-import { decide } from "./deliver.ts";
+import { type Candidate, decide } from "./deliver.ts";
 import type { AlertEvent, EventState } from "./event.ts";
 import { globalHandlers } from "./global-handlers.ts";
 import type { Delivery, HandlerKind, HandlerServices, HandlerSpec } from "./handler.ts";
@@ -24,16 +24,17 @@ import { type Level, OK } from "./level.ts";
 import { DELIVERY_LIMITS, type DeliveryLimits, EARLY_EVENTS_MAX } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
 import type {
+  DeliveryReports,
   EventReceiver,
   HandlerTable,
   Ownership,
   TopicInfo,
+  TopicStates,
   TopicStore,
-  Topics,
 } from "./ports.ts";
-import { type Silence, Silences } from "./silence.ts";
+import { Silences } from "./silence.ts";
 import { TopicTable } from "./topic-table.ts";
-import { Trace, type TraceEvaluation, type TraceStep } from "./trace.ts";
+import { Trace, type TracedEvent, type TraceEvaluation, type TraceStep } from "./trace.ts";
 
 export interface AlertServiceOptions {
   /** `handlers/registry.ts`. */
@@ -46,10 +47,24 @@ export interface AlertServiceOptions {
   readonly log: Log;
   /** Default `DELIVERY_LIMITS`; `[alert] topic-buffer-length` is `waitingMax`. */
   readonly limits?: DeliveryLimits;
+  /** Kinds that are refused: `-disable-handlers`. */
+  readonly disabled?: ReadonlySet<string>;
+}
+
+/** Counters in the shape of `debug/vars`. */
+export interface AlertStatistic {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+interface RunningSend {
+  readonly handler: AttachedHandler;
+  readonly event: AlertEvent;
 }
 
 /** Also has the methods of the engine's `AlertPort`. */
-export class AlertService implements EventReceiver, HandlerTable, Topics {
+export class AlertService implements EventReceiver, HandlerTable, TopicStates, DeliveryReports {
   readonly #options: AlertServiceOptions;
   readonly #limits: DeliveryLimits;
   readonly #kinds: HandlerKinds;
@@ -60,7 +75,7 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
   /** Handlers by topic, in ascending order of IDs; inline ones in script order. */
   readonly #handlers = new Map<string, AttachedHandler[]>();
   /** Running sends by ticket. */
-  readonly #sends = new Map<number, AttachedHandler>();
+  readonly #sends = new Map<number, RunningSend>();
   readonly #closing = new Set<Promise<void>>();
   #ownership: Ownership | undefined;
   #early: { readonly event: AlertEvent; readonly scope: "cluster" | "local" }[] = [];
@@ -71,7 +86,10 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
   constructor(options: AlertServiceOptions) {
     this.#options = options;
     this.#limits = options.limits ?? DELIVERY_LIMITS;
-    this.#kinds = new HandlerKinds(options.kinds);
+    this.#kinds = new HandlerKinds(options.kinds, {
+      ...(options.disabled === undefined ? {} : { disabled: options.disabled }),
+      match: { now: () => options.clock.now() },
+    });
     this.#services = { ...options.services, publish: (event) => this.publish(event, "cluster") };
     this.#topics = new TopicTable(options.store, options.log);
   }
@@ -97,6 +115,15 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
       this.#earlyDropped++;
     }
     this.#early.push({ event, scope });
+  }
+
+  /** An evaluation that inhibition stopped: nothing is published, but the trace says why. */
+  inhibited(event: TracedEvent & Pick<AlertEvent, "category">): void {
+    const { topic, id, category } = event;
+    this.#trace.begin(event, this.#topics.event(topic, id)?.level ?? OK);
+    const reason = `an active alert inhibits category ${JSON.stringify(category)}`;
+    const at = this.#options.clock.now();
+    this.#trace.step(event, { stage: "inhibit", handler: "", verdict: "stopped", reason, at });
   }
 
   lastState(topic: string, id: string): EventState | undefined {
@@ -125,6 +152,12 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
 
   async settled(): Promise<void> {
     await this.#ownership?.settled();
+    await this.#topics.settled();
+  }
+
+  /** Makes a topic remember a state as its own, here only and without telling any handler. */
+  remember(topic: string, state: EventState): void {
+    this.#topics.restore(topic, state);
   }
 
   /** What the configuration adds to an alert node with these handler properties. */
@@ -148,8 +181,15 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
     this.#trace.begin(event, previousLevel);
     const wanted: string[] = [];
     const internal: AttachedHandler[] = [];
+    const now = this.#options.clock.now();
+    let silence: { readonly id: string | undefined } | undefined;
+    const silencedBy = (): string | undefined => {
+      silence ??= { id: this.#silences.covering(event, now) };
+      return silence.id;
+    };
     for (const handler of this.#handlers.get(event.topic) ?? []) {
-      if (!this.#passes(handler, event, previousLevel)) continue;
+      const { match } = handler;
+      if (!this.#passes(handler, { event, previousLevel, match, silencedBy }, now)) continue;
       if (handler.external) {
         wanted.push(handler.identity.id);
         handler.newerExists(event.id);
@@ -167,13 +207,19 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
       queueMicrotask(() => this.#ownership?.sendFinished(ticket, { kind: "rejected", error }));
       return;
     }
-    this.#sends.set(ticket, handler);
+    this.#sends.set(ticket, { handler, event });
     handler.send(ticket, { event, previousLevel: this.#previousLevel(event) });
   }
 
   cancel(ticket: number): void {
-    this.#sends.get(ticket)?.cancel(ticket);
+    const running = this.#sends.get(ticket);
+    if (running === undefined) return;
     this.#sends.delete(ticket);
+    const { handler, event } = running;
+    handler.cancel(ticket);
+    const at = this.#options.clock.now();
+    const step = { handler: handler.identity.id, verdict: "stopped", at } as const;
+    this.#trace.step(event, { stage: "own", ...step, reason: "another owner has sent it" });
   }
 
   // HandlerTable.
@@ -228,6 +274,11 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
     return this.#topics.event(topic, id);
   }
 
+  /** Takes over what another member knows of an ID, if that is newer. */
+  mergeState(topic: string, state: EventState): boolean {
+    return this.#topics.merge(topic, state);
+  }
+
   /** Drops the topic's states; its handlers stay attached. */
   async delete(topic: string): Promise<void> {
     this.#ownership?.forgetTopic(topic);
@@ -248,14 +299,21 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
     return this.#trace.of(topic, id);
   }
 
-  /** Set and removed by replication; asked for every event. */
+  /** Filled by `SilenceService`; asked for every event. */
   get silences(): Silences {
     return this.#silences;
   }
 
-  /** Why a silence cannot be taken, or undefined. */
-  checkSilence(silence: Silence): string | undefined {
-    return this.#silences.check(silence);
+  /** One entry per handler, and one about the whole, for `debug/vars`. */
+  statistics(): readonly AlertStatistic[] {
+    const { earlyEventsDropped, topicStoreFailures } = this.counters();
+    const values = {
+      early_events_dropped: earlyEventsDropped,
+      topic_store_failures: topicStoreFailures,
+      silences: this.#silences.size,
+    };
+    const whole = { name: "alert_delivery", tags: {}, values };
+    return [whole, ...this.handlerReports().map(handlerStatistic)];
   }
 
   counters(): { readonly earlyEventsDropped: number; readonly topicStoreFailures: number } {
@@ -273,11 +331,9 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
     await Promise.all(this.#closing);
   }
 
-  #passes(handler: AttachedHandler, event: AlertEvent, previousLevel: Level): boolean {
-    const now = this.#options.clock.now();
-    const silences = this.#silences;
-    const { match } = handler;
-    const stop = decide({ event, previousLevel, match, silences, now });
+  #passes(handler: AttachedHandler, candidate: Candidate, now: Time): boolean {
+    const { event } = candidate;
+    const stop = decide(candidate);
     const { id } = handler.identity;
     if (stop === undefined) {
       const step = { handler: id, verdict: "passed", reason: "wanted", at: now } as const;
@@ -352,4 +408,20 @@ export class AlertService implements EventReceiver, HandlerTable, Topics {
     this.#closing.add(closed);
     void closed.then(() => this.#closing.delete(closed));
   }
+}
+
+function handlerStatistic(report: HandlerReport): AlertStatistic {
+  const { topic, id, kind, stopped } = report;
+  const { sent, failed, retried, superseded, expired, dropped, waiting, inFlight } = report;
+  return {
+    name: "alert_handlers",
+    tags: { topic, handler: id, kind },
+    values: {
+      ...{ sent, failed, retried, superseded, expired, dropped, waiting, in_flight: inFlight },
+      stopped_match_false: stopped.matchFalse,
+      stopped_match_error: stopped.matchError,
+      stopped_silenced: stopped.silenced,
+      broken: report.broken === "" ? 0 : 1,
+    },
+  };
 }

@@ -127,5 +127,5 @@ export class AttachedHandler {
 
 const NO_COUNTERS: Readonly<DeliveryCounters> = {
   ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
-  ...{ waiting: 0, lastError: "" },
+  ...{ waiting: 0, inFlight: 0, lastError: "" },
 };

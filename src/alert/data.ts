@@ -11,11 +11,29 @@ import type { Row } from "#model/result.ts";
 import { GoDuration, GoFloat, GoStruct, GoTime, stringMap } from "#template/values.ts";
 import type { AlertEvent } from "./event.ts";
 import type { Delivery } from "./handler.ts";
-import { levelName } from "./level.ts";
+import { type Level, levelName } from "./level.ts";
+
+/** Texts kept for the other handlers of a topic, which send the same event at about the same time. */
+const ENCODED_MAX = 64;
+
+interface Encoded {
+  readonly event: AlertEvent;
+  readonly previousLevel: Level;
+  readonly json: string;
+}
+
+const encoded: (Encoded | undefined)[] = new Array(ENCODED_MAX).fill(undefined);
+let nextEncoded = 0;
 
 /** The event's JSON without a final newline. Throws `JsonValueError` when a value is NaN or infinite. */
 export function encodeAlertData(delivery: Delivery): string {
-  return encodeJson(alertData(delivery));
+  const { event, previousLevel } = delivery;
+  const known = encoded.find((one) => one?.event === event && one.previousLevel === previousLevel);
+  if (known !== undefined) return known.json;
+  const json = encodeJson(alertData(delivery));
+  encoded[nextEncoded] = { event, previousLevel, json };
+  nextEncoded = (nextEncoded + 1) % ENCODED_MAX;
+  return json;
 }
 
 /** The object behind it, keys in wire order. */

@@ -6,11 +6,9 @@
  * traced. The others name who does them: the list is the whole story, also where the code is elsewhere.
  */
 
-import type { Time } from "#lib/time.ts";
 import type { AlertEvent } from "./event.ts";
 import type { Level } from "./level.ts";
 import type { EventMatch } from "./match.ts";
-import type { Silences } from "./silence.ts";
 import type { StageName } from "./trace.ts";
 
 /** One event on its way to one handler. */
@@ -18,8 +16,8 @@ export interface Candidate {
   readonly event: AlertEvent;
   readonly previousLevel: Level;
   readonly match: EventMatch;
-  readonly silences: Silences;
-  readonly now: Time;
+  /** The ID of a silence that covers the event now; asked at most once per event. */
+  silencedBy(): string | undefined;
 }
 
 /** Why a stage stopped an event; `undefined` lets it pass. */
@@ -86,7 +84,7 @@ function matchStage({ event, previousLevel, match }: Candidate): Stop {
   }
 }
 
-function silenceStage({ event, silences, now }: Candidate): Stop {
-  const id = silences.covering(event, now);
+function silenceStage({ silencedBy }: Candidate): Stop {
+  const id = silencedBy();
   return id === undefined ? undefined : { reason: "silenced", detail: `silence ${id}` };
 }

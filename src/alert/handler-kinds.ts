@@ -8,6 +8,7 @@
 import { assert } from "#lib/assert.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { PropertyCall, PropertySpec } from "#tick/environment.ts";
+import type { LambdaServices } from "#tick/functions/spec.ts";
 import type { HandlerKind, HandlerSpec } from "./handler.ts";
 import { compileEventMatch, type EventMatch } from "./match.ts";
 import { decodeOptions } from "./options.ts";
@@ -23,11 +24,23 @@ export type Checked =
   | { readonly ok: true; readonly handler: CheckedHandler }
   | { readonly ok: false; readonly error: string };
 
+export interface HandlerKindsOptions {
+  /** Kinds that are refused: `-disable-handlers`. */
+  readonly disabled?: ReadonlySet<string>;
+  /** The clock of match expressions; without it `now()` is unknown there. */
+  readonly match?: LambdaServices;
+}
+
+/** Why a disabled kind is refused. Source: http-api §7.3. */
+export const HANDLER_DISABLED = "handler disabled";
+
 export class HandlerKinds {
   readonly #byKind = new Map<string, HandlerKind>();
   readonly #byProperty = new Map<string, HandlerKind>();
+  readonly #options: HandlerKindsOptions;
 
-  constructor(kinds: readonly HandlerKind[]) {
+  constructor(kinds: readonly HandlerKind[], options: HandlerKindsOptions = {}) {
+    this.#options = options;
     for (const kind of kinds) {
       assert(!this.#byKind.has(kind.kind), `handler kind ${kind.kind} is registered once`);
       this.#byKind.set(kind.kind, kind);
@@ -42,18 +55,20 @@ export class HandlerKinds {
     );
   }
 
+  /** Without those that are disabled. */
   kinds(): readonly HandlerKind[] {
-    return [...this.#byKind.values()];
+    return [...this.#byKind.values()].filter((kind) => !this.#isDisabled(kind));
   }
 
   /** Checks a topic handler. */
   check(spec: HandlerSpec): Checked {
     const kind = this.#byKind.get(spec.kind);
     if (kind === undefined) return refuse(`unsupported action kind ${JSON.stringify(spec.kind)}`);
+    if (this.#isDisabled(kind)) return refuse(HANDLER_DISABLED);
     const options = checkOptions(kind, spec.options);
     if (!options.ok) return options;
     try {
-      const match = compileEventMatch(spec.match);
+      const match = compileEventMatch(spec.match, this.#options.match);
       return { ok: true, handler: { kind, options: options.value, match } };
     } catch (error) {
       return refuse(`invalid match expression: ${errorMessage(error)}`);
@@ -69,9 +84,14 @@ export class HandlerKinds {
 
   /** The same from options, for handlers that the configuration attaches to every alert node. */
   inlineOf(kind: HandlerKind, given: Readonly<Record<string, unknown>>): CheckedHandler {
+    if (this.#isDisabled(kind)) throw new Error(HANDLER_DISABLED);
     const options = checkOptions(kind, given);
     if (!options.ok) throw new Error(options.error);
     return { kind, options: options.value, match: compileEventMatch("") };
+  }
+
+  #isDisabled({ kind }: HandlerKind): boolean {
+    return this.#options.disabled?.has(kind) === true;
   }
 }
 

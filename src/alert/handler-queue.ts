@@ -3,8 +3,8 @@
  *
  * Events of one ID go out one after another in the order given; different IDs go out side by side. A failed
  * attempt is repeated after a growing, jittered pause (or the one the receiver asked for) until a count or an
- * age is reached. While an ID is in trouble, its newest event supersedes the older unsent ones: people need the
- * present state, not the history. A slow but healthy receiver gets every event. Every send ends in exactly one
+ * age is reached. While an ID is in trouble, or the receiver as a whole, the newest event of an ID supersedes the older
+ * unsent ones: people need the present state, not the history, and a hung receiver must not fill the memory. A slow but healthy receiver gets every event. Every send ends in exactly one
  * call of `finished`, unless it was cancelled.
  */
 
@@ -13,10 +13,10 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import type { Delivery, Handler } from "./handler.ts";
-import type { DeliveryLimits } from "./limits.ts";
+import { type DeliveryLimits, TROUBLE_FAILURES } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What a handler did since it was attached. All but `waiting` and `lastError` only grow. */
+/** What a handler did since it was attached. All but `waiting`, `inFlight` and `lastError` only grow. */
 export interface DeliveryCounters {
   sent: number;
   /** Ended `rejected`: will never work. */
@@ -29,8 +29,11 @@ export interface DeliveryCounters {
   expired: number;
   /** Refused because the queue was full, or left over when the handler was removed. */
   dropped: number;
-  /** Now waiting or in flight. */
+  /** Now waiting for their turn, a free place or the end of a pause. */
   waiting: number;
+  /** Attempts under way now. */
+  inFlight: number;
+  /** Of the last attempt that failed, without secrets; empty when none did. */
   lastError: string;
 }
 
@@ -80,11 +83,13 @@ export class HandlerQueue {
   #ready: Lane[] = [];
   #readyHead = 0;
   #inFlight = 0;
+  /** Attempts of any ID that failed since the receiver last gave an answer to act on. */
+  #failures = 0;
   #closing = false;
   #idle: (() => void) | undefined;
   readonly #counters: DeliveryCounters = {
     ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
-    ...{ waiting: 0, lastError: "" },
+    ...{ waiting: 0, inFlight: 0, lastError: "" },
   };
 
   constructor(parts: QueueParts) {
@@ -92,7 +97,9 @@ export class HandlerQueue {
   }
 
   counters(): Readonly<DeliveryCounters> {
-    return { ...this.#counters, waiting: this.#jobs.size };
+    let inFlight = 0;
+    for (const job of this.#jobs.values()) if (job.stop !== undefined) inFlight++;
+    return { ...this.#counters, waiting: this.#jobs.size - inFlight, inFlight };
   }
 
   /** Takes an event. When the queue is full it ends at once as `retry`, counted as dropped. */
@@ -116,18 +123,23 @@ export class HandlerQueue {
     lane.jobs.push(job);
     lane.newerExists = false;
     this.#jobs.set(ticket, job);
-    if (lane.state === "paused") this.#supersede(lane, 1);
+    if (this.#inTrouble(lane)) this.#supersede(lane, 1);
     this.#run();
   }
 
   /**
-   * A newer event of an ID exists and will be pushed when its turn comes. While the ID is in trouble, what waits here
-   * is superseded now.
+   * A newer event of an ID exists and will be pushed when its turn comes. While the ID or the receiver is in trouble,
+   * what waits here is superseded now.
    */
   newerExists(id: string): void {
     const lane = this.#lanes.get(id);
-    if (lane?.state === "paused") this.#supersede(lane, 0);
-    else if (lane?.state === "inFlight") lane.newerExists = true;
+    if (lane === undefined) return;
+    if (this.#inTrouble(lane)) this.#supersede(lane, 0);
+    else if (lane.state === "inFlight") lane.newerExists = true;
+  }
+
+  #inTrouble({ state }: Lane): boolean {
+    return state === "paused" || (state === "ready" && this.#failures >= TROUBLE_FAILURES);
   }
 
   /** Forgets a send; `finished` is not called for it. */
@@ -176,7 +188,12 @@ export class HandlerQueue {
       const lane = this.#takeReady();
       if (lane === undefined) return;
       const job = lane.jobs[0];
-      if (job === undefined || lane.state !== "ready") continue;
+      if (lane.state !== "ready") continue;
+      if (job === undefined) {
+        // All was superseded, and the newer event did not come before the turn did.
+        if (this.#lanes.get(lane.id) === lane) this.#lanes.delete(lane.id);
+        continue;
+      }
       lane.state = "inFlight";
       this.#inFlight++;
       void this.#attempt(job);
@@ -233,6 +250,7 @@ export class HandlerQueue {
       this.#leave(job);
       return;
     }
+    this.#failures = outcome.kind === "retry" ? this.#failures + 1 : 0;
     if (outcome.kind !== "sent") this.#counters.lastError = outcome.error;
     switch (outcome.kind) {
       case "sent":
@@ -289,6 +307,7 @@ export class HandlerQueue {
       this.#counters.superseded++;
       this.#parts.finished(job.ticket, job.delivery, { kind: "rejected", error }, "superseded");
     }
+    if (this.#jobs.size === 0) this.#idle?.();
     this.#dropIdle(lane);
   }
 

@@ -54,6 +54,34 @@ export interface HandlerServices {
   section(name: string): unknown;
   /** Raises an event in another topic (publish, aggregate). */
   publish(event: AlertEvent): void;
+  /** May requests not go to this literal address (`-blacklist-cidrs`)? Absent: all may. */
+  isBlocked?(address: string): boolean;
+}
+
+/** The self-test of the service that a kind talks to: `/service-tests/<service>`. Source: http-api §9. */
+export interface HandlerTest {
+  /** The service's name; default the kind. */
+  readonly service?: string;
+  /** The options with their defaults, some of which come from the configuration; never secrets. */
+  options(services: HandlerServices): Readonly<Record<string, unknown>>;
+  /** Sends for real. `options` are complete and of the defaults' types. */
+  run(
+    options: Readonly<Record<string, unknown>>,
+    services: HandlerServices,
+    attempt: TestAttempt,
+  ): Promise<TestResult>;
+}
+
+export interface TestAttempt {
+  readonly kind: HandlerKind;
+  /** Aborted when the test takes too long. */
+  readonly signal: AbortSignal;
+}
+
+export interface TestResult {
+  readonly success: boolean;
+  /** Why it failed, without secrets; empty for a success. */
+  readonly message: string;
 }
 
 export interface HandlerKind<Options = unknown> {
@@ -73,6 +101,8 @@ export interface HandlerKind<Options = unknown> {
     readonly property: PropertySpec;
     optionsOf(call: PropertyCall): Readonly<Record<string, unknown>>;
   };
+  /** Absent for kinds that talk to no service of their own. */
+  readonly test?: HandlerTest;
   /** Checks beyond the schema; returns an error text or undefined. */
   check?(options: Options): string | undefined;
   open(options: Options, services: HandlerServices): Handler;

@@ -36,10 +36,16 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
   drainMs: 10_000,
 };
 
+/**
+ * Attempts of one handler that failed in a row, of whatever IDs, after which its receiver counts as being in trouble
+ * until an attempt is answered.
+ */
+export const TROUBLE_FAILURES = 3;
+
 /** Events kept until ownership is attached at start; beyond it the oldest is dropped and counted. */
 export const EARLY_EVENTS_MAX = 10_000;
 
-/** Event IDs whose evaluations are remembered for "why was I not paged"; the longest unseen goes first. */
+/** Event IDs whose evaluations are remembered for "why was I not paged"; the one first seen longest ago goes first. */
 export const TRACED_IDS_MAX = 10_000;
 
 /** Evaluations remembered per event ID. */
@@ -48,5 +54,23 @@ export const TRACE_EVALUATIONS_MAX = 16;
 /** Steps remembered per evaluation; later ones are left out. */
 export const TRACE_STEPS_MAX = 64;
 
-/** Active and expired silences together; creating more is refused. */
+/** Steps remembered in all, about 100 bytes each; beyond it whole IDs are forgotten, as above. */
+export const TRACE_ALL_STEPS_MAX = 500_000;
+
+/** Silences that are not expired; making more is refused. */
 export const SILENCES_MAX = 10_000;
+
+/** Expired silences still remembered; beyond it those that were to end first are forgotten. */
+export const SILENCES_KEPT_MAX = 10_000;
+
+/** How long after its planned end a silence is remembered, ms. Longer than clocks of members differ. */
+export const SILENCE_KEPT_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** How often silences to be forgotten are looked for, ms. */
+export const SILENCES_SWEEP_MS = 10 * 60 * 1000;
+
+/** Matchers of one silence; more are refused. */
+export const SILENCE_MATCHERS_MAX = 64;
+
+/** Characters of a matcher, of an author and of a comment; longer ones are refused. */
+export const SILENCE_TEXT_MAX = 1_000;

@@ -6,6 +6,7 @@
  */
 
 import { errorMessage } from "#lib/errors.ts";
+import type { LambdaServices } from "#tick/functions/spec.ts";
 import { compileMatch } from "#tick/lambda/match.ts";
 import type { AlertEvent } from "./event.ts";
 import type { Level } from "./level.ts";
@@ -21,10 +22,13 @@ export type EventMatch = (event: AlertEvent, previousLevel: Level) => MatchVerdi
 const MATCHES: MatchVerdict = { kind: "matches" };
 const DIFFERS: MatchVerdict = { kind: "differs" };
 
-/** The empty expression matches everything. Throws `Error` with the parser's text. */
-export function compileEventMatch(expression: string): EventMatch {
+/**
+ * The empty expression matches everything. Throws `Error` with the parser's text. `services` are for `now()`, which is
+ * unknown without them.
+ */
+export function compileEventMatch(expression: string, services?: LambdaServices): EventMatch {
   if (expression === "") return () => MATCHES;
-  const match = compileMatch(expression);
+  const match = compileMatch(expression, services);
   return (event, previousLevel) => {
     const { level, name, taskName, duration, tags } = event;
     const tag = (key: string): string | undefined =>

@@ -8,10 +8,13 @@
  * A stand-alone daemon is a cluster of one: the same path, every topic owned by itself.
  */
 
+import type { HandlerReport } from "./attached-handler.ts";
 import type { AlertEvent, EventState } from "./event.ts";
 import type { HandlerSpec } from "./handler.ts";
 import type { Level } from "./level.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Silence, SilenceChange, SilenceDraft } from "./silence.ts";
+import type { TraceEvaluation } from "./trace.ts";
 
 /** Decides who notifies. Implemented by cluster/ownership (which runs with one member too). */
 export interface Ownership {
@@ -70,6 +73,20 @@ export interface Topics {
   delete(topic: string): Promise<void>;
 }
 
+/** Topic states as members compare and join them; offered by the alert core to the cluster. */
+export interface TopicStates extends Topics {
+  /** Takes a state of another member if it is newer than what is known; tells no handler. True when it was. */
+  mergeState(topic: string, state: EventState): boolean;
+}
+
+/** Reads of topics that may have to ask other members; each is bounded in time and falls back to what is known here. */
+export interface TopicReads {
+  list(pattern: string, minLevel: Level): Promise<readonly TopicInfo[]>;
+  get(topic: string): Promise<TopicInfo | undefined>;
+  events(topic: string, minLevel: Level): Promise<readonly EventState[] | undefined>;
+  event(topic: string, id: string): Promise<EventState | undefined>;
+}
+
 /** Attached topic handlers; offered by the alert core to handler replication. */
 export interface HandlerTable {
   /** The inner error text (`unsupported action kind "x"`, `failed to decode options …`), or undefined when good. */
@@ -95,4 +112,38 @@ export interface HandlerDefinitions {
   /** Replaces `id`; `spec.id` may differ (rename). */
   replace(topic: string, id: string, spec: HandlerSpec, force: boolean): Promise<HandlerEdit>;
   delete(topic: string, id: string, force: boolean): Promise<HandlerEdit>;
+}
+
+/** What became of events and what handlers are doing, as this member saw it; offered by the alert core to the API. */
+export interface DeliveryReports {
+  /** The last evaluations of an event ID, oldest first; empty when nothing is remembered. */
+  trace(topic: string, id: string): readonly TraceEvaluation[];
+  /** All attached handlers, inline ones too, or those of one topic. */
+  handlerReports(topic?: string): readonly HandlerReport[];
+}
+
+/** Where silences live across restarts. Writes are durable when the promise resolves. */
+export interface SilenceStore {
+  load(): Iterable<SilenceChange>;
+  put(change: SilenceChange): Promise<void>;
+  remove(ids: readonly string[]): Promise<void>;
+}
+
+/** Why a silence edit was refused: the caller's mistake, a full table, no such silence. */
+export type SilenceEdit =
+  | { readonly kind: "done"; readonly silence: Silence }
+  | {
+      readonly kind: "refused";
+      readonly reason: "invalid" | "full" | "unknown";
+      readonly error: string;
+    };
+
+/** Silences for the API; edits resolve when they are on disk and reject with `StorageError`. */
+export interface SilenceDefinitions {
+  /** In the order in which they were made, expired ones too. */
+  list(): readonly Silence[];
+  get(id: string): Silence | undefined;
+  create(draft: SilenceDraft): Promise<SilenceEdit>;
+  /** Ends it now; done already when it has expired. */
+  expire(id: string): Promise<SilenceEdit>;
 }

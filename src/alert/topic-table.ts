@@ -21,6 +21,8 @@ interface Topic {
   /** IDs per level. */
   readonly counts: [number, number, number, number];
   collected: number;
+  /** What was known before a state that came from another member; its event may still be on its way here. */
+  readonly beforeMerge: Map<string, EventState | undefined>;
 }
 
 export class TopicTable {
@@ -28,6 +30,8 @@ export class TopicTable {
   readonly #log: Log;
   readonly #topics = new Map<string, Topic>();
   #storeFailures = 0;
+  /** The newest change is stored or has failed; the store keeps their order. */
+  #stored: Promise<void> = Promise.resolve();
 
   /** Restores all states from the store; counts start at 0. */
   constructor(store: TopicStore, log: Log) {
@@ -45,14 +49,35 @@ export class TopicTable {
   record(event: AlertEvent): EventState | undefined {
     const topic = this.#topic(event.topic);
     topic.collected++;
-    const previous = topic.states.get(event.id);
+    const known = topic.states.get(event.id);
+    const previous = overtaken(topic, event) ? topic.beforeMerge.get(event.id) : known;
     const { time } = event;
-    if (previous === undefined || !isOlder(time, previous.time)) {
+    if (known === undefined || !isOlder(time, known.time)) {
       const state = stateOf(event);
       remember(topic, state);
       this.#watch(this.#store.put(topic.id, state));
     }
     return previous;
+  }
+
+  /**
+   * Takes over the state that another member has of an ID if it is newer; not counted as an event. Equal times are
+   * decided by level, then by text, so that all members end up with the same.
+   */
+  merge(id: string, state: EventState): boolean {
+    const topic = this.#topic(id);
+    const mine = topic.states.get(state.id);
+    if (mine !== undefined && compareStates(mine, state) >= 0) return false;
+    remember(topic, state);
+    topic.beforeMerge.set(state.id, mine);
+    this.#watch(this.#store.put(id, state));
+    return true;
+  }
+
+  /** Takes over a state from elsewhere, whatever is known; not counted as an event. */
+  restore(topic: string, state: EventState): void {
+    remember(this.#topic(topic), state);
+    this.#watch(this.#store.put(topic, state));
   }
 
   list(pattern: string, minLevel: Level): readonly TopicInfo[] {
@@ -83,6 +108,11 @@ export class TopicTable {
     await this.#store.deleteTopic(id);
   }
 
+  /** Resolves when every state taken so far is stored or could not be. */
+  settled(): Promise<void> {
+    return this.#stored;
+  }
+
   /** Writes that failed since start. */
   storeFailures(): number {
     return this.#storeFailures;
@@ -91,18 +121,35 @@ export class TopicTable {
   #topic(id: string): Topic {
     let topic = this.#topics.get(id);
     if (topic === undefined) {
-      topic = { id, states: new Map(), counts: [0, 0, 0, 0], collected: 0 };
+      topic = { id, states: new Map(), counts: [0, 0, 0, 0], collected: 0, beforeMerge: new Map() };
       this.#topics.set(id, topic);
     }
     return topic;
   }
 
   #watch(written: Promise<void>): void {
-    written.catch((error: unknown) => {
+    this.#stored = written.catch((error: unknown) => {
       this.#storeFailures++;
       this.#log.error("topic state was not stored", { err: errorMessage(error) });
     });
   }
+}
+
+/** The event is the one whose state another member already told. */
+function overtaken({ states, beforeMerge }: Topic, event: AlertEvent): boolean {
+  const state = states.get(event.id);
+  if (state === undefined || !beforeMerge.has(event.id)) return false;
+  const { time, level } = event;
+  return state.level === level && compareTime(state.time.ms, state.time.ns, time.ms, time.ns) === 0;
+}
+
+function compareStates(a: EventState, b: EventState): number {
+  return (
+    compareTime(a.time.ms, a.time.ns, b.time.ms, b.time.ns) ||
+    a.level - b.level ||
+    compareBytes(a.message, b.message) ||
+    compareBytes(a.details, b.details)
+  );
 }
 
 function isOlder(
@@ -117,6 +164,7 @@ function remember(topic: Topic, state: EventState): void {
   if (previous !== undefined) topic.counts[previous.level]--;
   topic.counts[state.level]++;
   topic.states.set(state.id, state);
+  topic.beforeMerge.delete(state.id);
 }
 
 const DESCENDING: readonly Level[] = [CRITICAL, WARNING, INFO];

@@ -8,18 +8,21 @@
 import { isIP } from "node:net";
 import type { HandlerServices } from "#alert/handler.ts";
 
+/** Who knows what is blocked. */
+export type AddressGuard = Pick<HandlerServices, "isBlocked">;
+
 /** The receiver's address may not be reached: final, whoever sends. */
 export class BlockedAddress extends Error {
   override name = "BlockedAddress";
 }
 
 /** Is any address blocked at all? */
-export function isRestricted(services: HandlerServices): boolean {
+export function isRestricted(services: AddressGuard): boolean {
   return services.isBlocked !== undefined;
 }
 
 /** An address of the host that may be reached. Throws `BlockedAddress`, or the look-up's error. */
-export async function allowedAddress(services: HandlerServices, host: string): Promise<string> {
+export async function allowedAddress(services: AddressGuard, host: string): Promise<string> {
   const literal = literalOf(host);
   const found =
     literal === undefined

@@ -9,7 +9,12 @@
 import type { HandlerServices } from "#alert/handler.ts";
 import type { Outcome } from "#alert/outcome.ts";
 import { errorMessage } from "#lib/errors.ts";
-import { allowedAddress, BlockedAddress, isRestricted } from "./allowed-address.ts";
+import {
+  type AddressGuard,
+  allowedAddress,
+  BlockedAddress,
+  isRestricted,
+} from "./allowed-address.ts";
 import { type AnswerRules, httpOutcome } from "./http-outcome.ts";
 import { ANSWER_BYTES_MAX, REDIRECTS_MAX } from "./limits.ts";
 import { RequestGate } from "./request-gate.ts";
@@ -46,9 +51,7 @@ export async function sendHttp(
   try {
     await gate.enter(origin, signal);
     hasPlace = true;
-    const answer = isRestricted(services)
-      ? await fetchAllowed(services, request, signal)
-      : await fetch(url, { ...contentOf(request), ...connectionOf(request, signal) });
+    const answer = await fetchGuarded(services, request, signal);
     const body = await readStart(answer);
     const retryAfter = answer.headers.get("Retry-After");
     const nowMs = services.clock.now().ms;
@@ -61,6 +64,17 @@ export async function sendHttp(
   } finally {
     if (hasPlace) gate.leave(origin);
   }
+}
+
+/** Sends the request, redirects followed; blocked addresses are not reached. Rejects with the runtime's error. */
+export async function fetchGuarded(
+  services: AddressGuard,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  return isRestricted(services)
+    ? await fetchAllowed(services, request, signal)
+    : await fetch(request.url, { ...contentOf(request), ...connectionOf(request, signal) });
 }
 
 interface Content {
@@ -79,7 +93,7 @@ function connectionOf({ tls }: HttpRequest, signal: AbortSignal) {
 
 /** Every address on the way is judged first, so redirects are followed here and not by the runtime. */
 async function fetchAllowed(
-  services: HandlerServices,
+  services: AddressGuard,
   request: HttpRequest,
   signal: AbortSignal,
 ): Promise<Response> {
@@ -107,7 +121,7 @@ async function fetchAllowed(
  * answers to it.
  */
 async function pinned(
-  services: HandlerServices,
+  services: AddressGuard,
   url: URL,
 ): Promise<{ readonly url: string; readonly headers: Readonly<Record<string, string>> }> {
   const address = await allowedAddress(services, url.hostname);

@@ -41,7 +41,7 @@ export function escapeQuery(text: string): string {
   return percentEncode(text, /[A-Za-z0-9\-_.~]/).replaceAll("%20", "+");
 }
 
-/** Percent-encodes the UTF-8 bytes of every character that `keep` does not match. */
+/** Percent-encodes the UTF-8 bytes of every character that `keep` does not match, in upper-case digits. */
 export function percentEncode(text: string, keep: RegExp): string {
   let out = "";
   for (const char of text) {

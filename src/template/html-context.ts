@@ -36,7 +36,8 @@ type CssState =
   | "cssDoubleUrl"
   | "cssSingleUrl"
   | "cssUrl"
-  | "cssBlockComment";
+  | "cssBlockComment"
+  | "cssLineComment";
 
 export interface HtmlContext {
   readonly state: HtmlState;
@@ -52,7 +53,8 @@ export interface HtmlContext {
   readonly element: "" | "script" | "style" | "textarea" | "title";
 }
 
-export type AttributeKind = "plain" | "script" | "style" | "url" | "srcset";
+/** `type` and `meaning` are plain text, but say what the element is, so their names are never taken from data. */
+export type AttributeKind = "plain" | "type" | "meaning" | "script" | "style" | "url" | "srcset";
 
 export const HTML_TEXT: HtmlContext = {
   state: "text",
@@ -73,6 +75,8 @@ const URL_ATTRIBUTES = new Set([
   ...["href", "icon", "longdesc", "manifest", "poster", "profile", "src", "usemap", "xmlns"],
 ]);
 
+const MEANING_ATTRIBUTES = new Set(["rel", "http-equiv", "content", "charset", "language"]);
+
 /** What the value of an attribute is, by its name. */
 export function attributeKind(given: string): AttributeKind {
   let name = given.toLowerCase();
@@ -82,6 +86,8 @@ export function attributeKind(given: string): AttributeKind {
     name = name.slice(name.indexOf(":") + 1);
   }
   if (name === "style") return "style";
+  if (name === "type") return "type";
+  if (MEANING_ATTRIBUTES.has(name)) return "meaning";
   if (name === "srcset") return "srcset";
   if (URL_ATTRIBUTES.has(name)) return "url";
   if (name.startsWith("on")) return "script";
@@ -90,6 +96,8 @@ export function attributeKind(given: string): AttributeKind {
 
 const VALUE_STATES: Readonly<Record<AttributeKind, HtmlState>> = {
   plain: "attribute",
+  type: "attribute",
+  meaning: "attribute",
   script: "js",
   style: "css",
   url: "url",
@@ -112,7 +120,8 @@ export function beforeAction(context: HtmlContext): HtmlContext {
 
 function valueContext(context: HtmlContext, delimiter: HtmlContext["delimiter"]): HtmlContext {
   const state = VALUE_STATES[context.attribute];
-  return { ...context, state, delimiter, attribute: "plain", urlPart: "start", slash: "regexp" };
+  const attribute = context.attribute === "type" ? "type" : "plain";
+  return { ...context, state, delimiter, attribute, urlPart: "start", slash: "regexp" };
 }
 
 export interface ReadText {
@@ -148,7 +157,7 @@ function written(from: HtmlContext, to: HtmlContext, piece: string): string {
   if (from.delimiter !== "" || to.delimiter !== "") return piece;
   if (isComment(from.state)) {
     if (from.state === "comment") return "";
-    if (from.state === "jsLineComment") return /[\n\r\u2028\u2029]$/.exec(piece)?.[0] ?? "";
+    if (from.state.endsWith("LineComment")) return /[\n\r\u2028\u2029]$/.exec(piece)?.[0] ?? "";
     return isComment(to.state) ? "" : /[\n\r\u2028\u2029]/.test(piece) ? "\n" : " ";
   }
   let kept = piece;
@@ -300,7 +309,18 @@ function readValue(context: HtmlContext, source: string, at: number): Step {
   }
   if (end === undefined) return { context: inner, at: source.length };
   const after = context.delimiter === "space" ? end : end + 1;
-  return { context: { ...HTML_TEXT, state: "tag", element: context.element }, at: after };
+  const element = holdsOther(context, value) ? "" : context.element;
+  return { context: { ...HTML_TEXT, state: "tag", element }, at: after };
+}
+
+const SCRIPT_TYPE =
+  /^(module|(application|text)\/((x-)?(java|ecma)script[0-9.]*|jscript|livescript|(ld\+)?json))?$/;
+
+/** Is this the type of a script that is none, such as a template for the browser? It is read like a document. */
+function holdsOther({ element, attribute }: HtmlContext, value: string): boolean {
+  if (element !== "script" || attribute !== "type") return false;
+  const [type = ""] = value.split(";");
+  return !SCRIPT_TYPE.test(type.trim().toLowerCase());
 }
 
 function valueEnd(context: HtmlContext, source: string, at: number): number | undefined {
@@ -358,16 +378,25 @@ function readCode(context: HtmlContext, source: string, at: number): Step {
     case "jsBlockComment":
     case "cssBlockComment":
       return readBlockComment(context, source, at);
-    case "jsLineComment": {
-      const end = source.slice(at).search(/[\n\r\u2028\u2029]/);
-      if (end < 0) return { context, at: source.length };
-      return { context: { ...context, state: "js" }, at: at + end + 1 };
-    }
+    case "jsLineComment":
+      return readLineComment(context, source, { at, end: /[\n\r\u2028\u2029]/, code: "js" });
+    case "cssLineComment":
+      return readLineComment(context, source, { at, end: /[\n\f\r]/, code: "css" });
     case "css":
       return readCss(context, source, at);
     default:
       return readCssString(context, source, at);
   }
+}
+
+function readLineComment(
+  context: HtmlContext,
+  source: string,
+  how: { readonly at: number; readonly end: RegExp; readonly code: "js" | "css" },
+): Step {
+  const end = source.slice(how.at).search(how.end);
+  if (end < 0) return { context, at: source.length };
+  return { context: { ...context, state: how.code }, at: how.at + end + 1 };
 }
 
 function readUrl(context: HtmlContext, source: string, at: number): Step {
@@ -468,7 +497,7 @@ function readBlockComment(context: HtmlContext, source: string, at: number): Ste
 }
 
 function readCss(context: HtmlContext, source: string, at: number): Step {
-  const pattern = /["']|\/\*|\burl\(\s*(["']?)/gi;
+  const pattern = /["']|\/\*|\/\/|\burl\(\s*(["']?)/gi;
   pattern.lastIndex = at;
   const match = pattern.exec(source);
   if (match === null) return { context, at: source.length };
@@ -480,6 +509,8 @@ function readCss(context: HtmlContext, source: string, at: number): Step {
   if (match[0] === '"') return to("cssDouble");
   if (match[0] === "'") return to("cssSingle");
   if (match[0] === "/*") return to("cssBlockComment");
+  // No comment by the standard, but by some preprocessors: treated as one, because it may hold a lone quote.
+  if (match[0] === "//") return to("cssLineComment");
   return to(match[1] === '"' ? "cssDoubleUrl" : match[1] === "'" ? "cssSingleUrl" : "cssUrl");
 }
 

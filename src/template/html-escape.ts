@@ -250,6 +250,7 @@ function innerEscapers(context: HtmlContext, shown: string): Escaper[] {
     case "jsBlockComment":
     case "jsLineComment":
     case "cssBlockComment":
+    case "cssLineComment":
       return [comment];
     default:
       return urlEscapers(context, shown);

@@ -69,11 +69,16 @@ function safeScheme(address: string): boolean {
 /** Part of an address before `?`: keeps what has a meaning there, and escapes already made. */
 export const urlNormalize: Escaper = (value) =>
   text(value).replace(/%[0-9A-Fa-f]{2}|[\s\S]/gu, (piece) =>
-    piece.length === 3 && piece.startsWith("%") ? piece : percentEncode(piece, RESERVED),
+    piece.length === 3 && piece.startsWith("%") ? piece : lowerPercent(piece, RESERVED),
   );
 
 /** A value after `?` or `#`: escapes everything with a meaning. */
-export const urlEscape: Escaper = (value) => percentEncode(text(value), UNRESERVED);
+export const urlEscape: Escaper = (value) => lowerPercent(text(value), UNRESERVED);
+
+/** In documents escapes are written in lower case, other than by the function `urlquery`. */
+function lowerPercent(plain: string, keep: RegExp): string {
+  return percentEncode(plain, keep).replace(/%[0-9A-F]{2}/g, (digits) => digits.toLowerCase());
+}
 
 /** A list of addresses with sizes. */
 export const srcset: Escaper = (value) =>

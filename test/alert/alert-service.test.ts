@@ -63,7 +63,6 @@ describe("checks of handlers have the original's texts", () => {
       { kind: "aggregate", options: { topic: "x" } },
       "aggregate handler needs an interval greater than 0",
     ],
-    ["kind not built", { kind: "kafka" }, 'handler kind "kafka" is not available yet'],
     [
       "bad option template",
       { kind: "discord", options: { "embed-title": "{{.Name" } },
@@ -271,13 +270,6 @@ describe("inline handlers", () => {
     expect(service.handlerReports("a")).toEqual([]);
   });
 
-  test("a property that is not built names its kind", () => {
-    const { service } = bench(HANDLER_KINDS);
-    expect(() => service.openInline("a", [call("email", "x@y")])).toThrow(
-      'handler kind "smtp" is not available yet',
-    );
-  });
-
   test.each([
     ["off", { enabled: true, global: false }, [], 0],
     ["on", { enabled: true, global: true }, [], 1],
@@ -294,78 +286,6 @@ describe("inline handlers", () => {
     const { service } = bench([new FakeKind().kind()], { sections: { fake } });
     expect(service.globals([])).toEqual({ kinds: ["fake"], stateChangesOnly: true });
     expect(service.globals([call("fake")])).toEqual({ kinds: [], stateChangesOnly: true });
-  });
-});
-
-describe("silences", () => {
-  const now = 1_600_000_000_000;
-  const silence = (overrides = {}) => ({
-    id: "s1",
-    matchers: [{ on: "tag", tag: "host", pattern: "h*" } as const],
-    start: { ms: now - 1000, ns: 0 },
-    end: { ms: now + 1000, ns: 0 },
-    author: "me",
-    comment: "",
-    ...overrides,
-  });
-
-  test("a silenced event changes the topic and is not told", async () => {
-    const fake = new FakeKind();
-    const { service, clock } = bench([fake.kind()]);
-    service.set(spec());
-    service.silences.set(silence());
-    service.publish(event(), "cluster");
-    await quiet();
-    expect(fake.sent).toEqual([]);
-    expect(service.get("t")?.level).toBe(CRITICAL);
-    expect(service.handlerReports()[0]?.stopped.silenced).toBe(1);
-    clock.advance(1000);
-    service.publish(event({ time: at(2000) }), "cluster");
-    await quiet();
-    expect(fake.sent.length).toBe(1);
-  });
-
-  test.each([
-    [{ matchers: [{ on: "topic", pattern: "t" }] }, true],
-    [{ matchers: [{ on: "topic", pattern: "x" }] }, false],
-    [{ matchers: [{ on: "id", pattern: "cpu:*" }] }, true],
-    [{ matchers: [{ on: "level", max: WARNING }] }, false],
-    [{ matchers: [{ on: "level", max: CRITICAL }] }, true],
-    [
-      {
-        matchers: [
-          { on: "tag", tag: "nope", pattern: "" },
-          { on: "topic", pattern: "t" },
-        ],
-      },
-      true,
-    ],
-    [
-      {
-        matchers: [
-          { on: "topic", pattern: "t" },
-          { on: "id", pattern: "x" },
-        ],
-      },
-      false,
-    ],
-    [{ start: { ms: now + 1, ns: 0 } }, false],
-    [{ start: { ms: now, ns: 0 } }, true],
-    [{ end: { ms: now, ns: 0 } }, false],
-  ])("%p", (overrides, covers) => {
-    const { service, clock } = bench([]);
-    service.silences.set(silence(overrides));
-    expect(service.silences.covering(event(), clock.now()) !== undefined).toBe(covers);
-  });
-
-  test.each([
-    [{ id: "" }, "silence must have an ID"],
-    [{ matchers: [] }, "silence must have at least one matcher"],
-    [{ end: { ms: 0, ns: 0 } }, "silence must end after it starts"],
-    [{ matchers: [{ on: "id", pattern: "[" }] }, "syntax error in pattern"],
-    [{}, undefined],
-  ])("check of %p", (overrides, want) => {
-    expect(bench([]).service.checkSilence(silence(overrides))).toBe(want);
   });
 });
 
@@ -401,4 +321,91 @@ describe("trace", () => {
     expect(times.length).toBe(TRACE_EVALUATIONS_MAX);
     expect(times[0]).toBe(1000);
   });
+
+  test("an evaluation that was inhibited is there, although nothing was published", () => {
+    const { service } = bench([]);
+    service.accept(event({ level: WARNING }));
+    const { topic, id, level } = event();
+    service.inhibited({ topic, id, level, time: at(1), category: "app" });
+    const last = service.trace("t", "cpu:host=h1").at(-1);
+    expect(last).toMatchObject({ level: CRITICAL, previousLevel: WARNING });
+    expect(last?.steps).toMatchObject([
+      { stage: "inhibit", verdict: "stopped", reason: 'an active alert inhibits category "app"' },
+    ]);
+  });
+
+  test("a send that another owner did is told as such, once", async () => {
+    const fake = new FakeKind();
+    fake.answer = () => new Promise(() => {});
+    const { service } = bench([fake.kind()]);
+    service.set(spec());
+    service.publish(event(), "cluster");
+    service.cancel(1);
+    service.cancel(1);
+    const [evaluation] = service.trace("t", "cpu:host=h1");
+    expect(evaluation?.steps.map(({ stage, reason }) => [stage, reason])).toEqual([
+      ["own", "wanted"],
+      ["own", "another owner has sent it"],
+    ]);
+  });
+});
+
+describe("disabled kinds", () => {
+  const disabled = new Set(["fake"]);
+
+  test("are refused everywhere and never added by the configuration", () => {
+    const sections = { fake: { enabled: true, global: true } };
+    const { service } = bench([new FakeKind().kind()], { sections, disabled });
+    expect(service.check(spec())).toBe("handler disabled");
+    expect(() => service.openInline("t", [call("fake")])).toThrow("handler disabled");
+    expect(service.globals([]).kinds).toEqual([]);
+  });
+
+  test("a stored handler stays attached and says why it does nothing", async () => {
+    const { service, ownership } = bench([new FakeKind().kind()], { disabled });
+    service.set(spec());
+    service.publish(event(), "cluster");
+    await quiet();
+    expect(service.handlerReports("t")[0]?.broken).toBe("handler disabled");
+    expect(ownership.outcomes[0]?.outcome).toEqual({ kind: "retry", error: "handler disabled" });
+  });
+});
+
+test("match expressions know the time", async () => {
+  const fake = new FakeKind();
+  const { service } = bench([fake.kind()]);
+  service.set(spec({ id: "yes", match: "year(now()) == 2020" }));
+  service.set(spec({ id: "no", match: "year(now()) == 2021" }));
+  service.publish(event(), "cluster");
+  await quiet();
+  const reports = service.handlerReports("t");
+  expect(reports.map(({ id, sent, stopped }) => [id, sent, stopped.matchFalse])).toEqual([
+    ["no", 0, 1],
+    ["yes", 1, 0],
+  ]);
+});
+
+test("statistics name every handler", async () => {
+  const fake = new FakeKind();
+  fake.answer = () => new Promise(() => {});
+  const { service } = bench([fake.kind()], { limits: { inFlightMax: 1 } });
+  service.set(spec());
+  for (const id of ["a", "b", "c"]) service.publish(event({ id }), "cluster");
+  await quiet();
+  expect(service.statistics()).toEqual([
+    {
+      name: "alert_delivery",
+      tags: {},
+      values: { early_events_dropped: 0, topic_store_failures: 0, silences: 0 },
+    },
+    {
+      name: "alert_handlers",
+      tags: { topic: "t", handler: "h1", kind: "fake" },
+      values: {
+        ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
+        ...{ waiting: 2, in_flight: 1, broken: 0 },
+        ...{ stopped_match_false: 0, stopped_match_error: 0, stopped_silenced: 0 },
+      },
+    },
+  ]);
 });

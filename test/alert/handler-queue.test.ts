@@ -248,6 +248,33 @@ describe("a newer event that waits elsewhere", () => {
     expect(b.reasons()).toEqual(["1:sent", "2:sent"]);
   });
 
+  test("supersedes what waits for its turn when the receiver is in trouble; the turn is kept", async () => {
+    const b = new Bench({ inFlightMax: 1, backoffMs: 1e6, backoffMaxMs: 1e6 });
+    for (const [i, id] of ["a", "b", "c", "d", "e", "f"].entries()) b.push(i + 1, id);
+    await b.end(0, RETRY);
+    await b.end(1, RETRY);
+    b.queue.newerExists("e");
+    expect(b.reasons()).toEqual([]);
+    await b.end(2, RETRY);
+    b.queue.newerExists("e");
+    b.queue.newerExists("f");
+    expect(b.reasons()).toEqual(["5:superseded", "6:superseded"]);
+    b.push(7, "g");
+    b.push(8, "e");
+    b.push(9, "e");
+    expect(b.reasons()).toEqual(["5:superseded", "6:superseded", "8:superseded"]);
+    // "f" has lost its turn by now: nothing of it was there when that came.
+    for (const at of [3, 4]) await b.end(at, RETRY);
+    b.push(10, "f");
+    expect(b.names()).toEqual(["a1", "b2", "c3", "d4", "e9", "g7"]);
+    await b.end(5, SENT);
+    expect(b.names()).toEqual(["a1", "b2", "c3", "d4", "e9", "g7", "f10"]);
+    b.push(11, "h");
+    b.queue.newerExists("h");
+    await b.end(6, SENT);
+    expect(b.names().at(-1)).toBe("h11");
+  });
+
   test("failures count on across events until one succeeds", async () => {
     const b = new Bench({ attemptsMax: 3 });
     b.answer = () => RETRY;
@@ -275,7 +302,7 @@ describe("bounds", () => {
         outcome: { kind: "retry", error: "the handler's queue is full" },
       },
     ]);
-    expect(b.queue.counters()).toMatchObject({ dropped: 1, waiting: 2 });
+    expect(b.queue.counters()).toMatchObject({ dropped: 1, waiting: 1, inFlight: 1 });
   });
 
   test("a hung ID does not hold up the others", async () => {
@@ -285,7 +312,7 @@ describe("bounds", () => {
       b.push(i, `id${i}`);
       await b.end(b.started.length - 1, SENT);
     }
-    expect(b.queue.counters()).toMatchObject({ sent: 48, waiting: 1 });
+    expect(b.queue.counters()).toMatchObject({ sent: 48, waiting: 0, inFlight: 1 });
   });
 });
 

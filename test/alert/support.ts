@@ -156,6 +156,7 @@ export function bench(
     readonly limits?: Partial<DeliveryLimits>;
     readonly sections?: Readonly<Record<string, unknown>>;
     readonly store?: MemoryTopicStore;
+    readonly disabled?: ReadonlySet<string>;
   } = {},
 ): Bench {
   const clock = new VirtualClock({ ms: 1_600_000_000_000, ns: 0 });
@@ -175,6 +176,7 @@ export function bench(
     log,
     random: new SeededRandom(1),
     limits: { ...DELIVERY_LIMITS, ...options.limits },
+    ...(options.disabled === undefined ? {} : { disabled: options.disabled }),
   });
   const ownership = new LocalOwnership(service);
   service.setOwnership(ownership);

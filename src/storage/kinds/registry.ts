@@ -4,6 +4,8 @@
  */
 
 import type { AnyKind } from "../store.ts";
+import { nodeSnapshots } from "./node-snapshots.ts";
+import { silences } from "./silences.ts";
 import { topicEvents } from "./topic-events.ts";
 
-export const KINDS: readonly AnyKind[] = [topicEvents];
+export const KINDS: readonly AnyKind[] = [topicEvents, silences, nodeSnapshots];
