@@ -4,7 +4,8 @@
  * The content type and all common headers are added by `app.ts`. Source: http-api §1.4.
  */
 
-import { encodeJson } from "#lib/json.ts";
+import type { TaskStats } from "#engine/ports.ts";
+import { encodeJson, sorted } from "#lib/json.ts";
 
 /** Indented by four spaces, no line feed at the end. Key order is the given one. */
 export function answerJson(value: unknown, status = 200): Response {
@@ -43,4 +44,12 @@ export function sortedDeep(value: unknown): unknown {
   return Object.fromEntries(
     entries.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
   );
+}
+
+/** The statistics of a task or replay, names in ascending order. */
+export function statsJson(stats: TaskStats): unknown {
+  return {
+    "task-stats": sorted(stats.taskStats),
+    "node-stats": sortedDeep(stats.nodeStats),
+  };
 }

@@ -11,8 +11,8 @@ import { Elysia } from "elysia";
 import { formatTime } from "#lib/time.ts";
 import { TimeUuids } from "#lib/uuid.ts";
 import { API_ROOT, UNPACKED } from "./answer.ts";
-import { authenticate, authorize } from "./authenticate.ts";
-import { ApiError, badRequest, errorResponse, isUnexpected, notFound } from "./errors.ts";
+import { authenticate, authorize, basicOfToken } from "./authenticate.ts";
+import { ApiError, asCoded, badRequest, errorResponse, isUnexpected, notFound } from "./errors.ts";
 import { HEADERS_LENGTH_MAX, URL_LENGTH_MAX } from "./limits.ts";
 import {
   cleanPath,
@@ -64,7 +64,8 @@ export function createApp(services: HttpServices): App {
         response = early ?? (await router.handle(request));
       } catch (error) {
         if (isUnexpected(error)) log.error("request failed", { uri: target.path, err: error });
-        response = errorResponse(error);
+        const coded = error instanceof ApiError && belowRoot(target.path) === V2_WRITE;
+        response = errorResponse(coded ? asCoded(error) : error);
       }
       response = await finish(request, response, requestId, services);
       if (services.settings.logEnabled) {
@@ -113,12 +114,18 @@ function createRouter(services: HttpServices, peers: WeakMap<Request, Peer>) {
   return app;
 }
 
-/** Where a route answers. The write route has an alias at the server's root. */
+/** Clients of InfluxDB 2 write here. */
+const V2_WRITE = "/api/v2/write";
+
+/** Routes that also answer at the server's root. */
+const AT_ROOT = new Set(["/write", V2_WRITE]);
+
+/** Where a route answers. The write routes have an alias at the server's root. */
 function pathsOf(route: Route): string[] {
   const preview = `${PREVIEW_ROOT}${route.path}`;
   if (route.root === "preview") return [preview];
   const both = [`${API_ROOT}${route.path}`, preview];
-  return route.path === "/write" ? [...both, "/write"] : both;
+  return AT_ROOT.has(route.path) ? [...both, route.path] : both;
 }
 
 function callOf(request: Request, pattern: string, peer: Peer): Call {
@@ -195,8 +202,17 @@ async function admit(
   const path = belowRoot(target.path);
   if (settings.pprofEnabled && path.startsWith("/debug/")) return "-";
   if (request.method === "HEAD") return "-";
-  const user = await authenticate(request, new URLSearchParams(target.query), services);
-  authorize(user, request.method, path);
+  const isV2 = path === V2_WRITE;
+  const authorization = request.headers.get("authorization");
+  const user = await authenticate(
+    request,
+    {
+      authorization: isV2 ? basicOfToken(authorization) : authorization,
+      query: new URLSearchParams(target.query),
+    },
+    services,
+  );
+  authorize(user, request.method, isV2 ? "/write" : path);
   return user.name;
 }
 

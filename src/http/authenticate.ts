@@ -8,7 +8,7 @@
  */
 
 import { readBearer } from "#auth/bearer.ts";
-import { readCredentials, SUBSCRIBER } from "#auth/credentials.ts";
+import { type Offered, readCredentials, SUBSCRIBER } from "#auth/credentials.ts";
 import { administrator, isAllowed, type Principal, privilegeOf } from "#auth/permissions.ts";
 import { UserError } from "#auth/user-service.ts";
 import { ApiError, unauthorized } from "./errors.ts";
@@ -18,12 +18,11 @@ import type { HttpServices } from "./services.ts";
 /** Throws 401 with the exact text when there are no credentials or bad ones; 503 when too many are checked. */
 export async function authenticate(
   request: Request,
-  query: URLSearchParams,
+  offered: Offered,
   services: HttpServices,
 ): Promise<Principal> {
   if (isFirstUser(request, services)) return administrator("-");
-  const authorization = request.headers.get("authorization");
-  const credentials = readCredentials({ authorization, query });
+  const credentials = readCredentials(offered);
   switch (credentials.kind) {
     case "none":
       throw unauthorized("unable to parse authentication credentials");
@@ -34,6 +33,15 @@ export async function authenticate(
     case "password":
       return login(credentials.name, credentials.password, services);
   }
+}
+
+/**
+ * Clients of InfluxDB 2 send `Token user:password` where they talk to a server with users; the header as Basic.
+ * Other headers are given back as they are.
+ */
+export function basicOfToken(authorization: string | null): string | null {
+  const token = /^Token ([^ ]*:[^ ]*)$/.exec(authorization ?? "")?.[1];
+  return token === undefined ? authorization : `Basic ${Buffer.from(token).toString("base64")}`;
 }
 
 /** Throws 403 when the user may not do this. `path` is below the API root. */

@@ -2,7 +2,7 @@
  * Errors as clients see them: the only file that knows which status a failure gets.
  *
  * The body is `{"error", "message"}` with the same text twice, indented by four spaces; write errors are a
- * plain line, authentication errors compact JSON. Source: http-api §1.5.
+ * plain line (of the 2.x write API `{"code", "message"}`), authentication errors compact JSON. Source: http-api §1.5.
  */
 
 import { errorMessage } from "#lib/errors.ts";
@@ -10,8 +10,8 @@ import { encodeJson } from "#lib/json.ts";
 import { StorageError } from "#storage/store.ts";
 import { TaskError } from "#tasks/task-error.ts";
 
-/** `json`: indented. `compact`: one line. `text`: the message and a line feed. */
-export type ErrorForm = "json" | "compact" | "text";
+/** `json`: indented. `compact`: one line. `text`: the message and a line feed. `coded`: InfluxDB 2's shape. */
+export type ErrorForm = "json" | "compact" | "text" | "coded";
 
 /** A refusal with the exact text clients expect. Whose fault follows from the status. */
 export class ApiError extends Error {
@@ -46,6 +46,11 @@ export function asText(error: ApiError): ApiError {
   return new ApiError(error.status, error.message, "text");
 }
 
+/** The same refusal in the shape of the InfluxDB 2 API. */
+export function asCoded(error: ApiError): ApiError {
+  return new ApiError(error.status, error.message, "coded");
+}
+
 export function errorResponse(thrown: unknown): Response {
   const error = asApiError(thrown);
   const headers = error.status === 503 ? { "Retry-After": "1" } : {};
@@ -66,8 +71,22 @@ function asApiError(thrown: unknown): ApiError {
 
 const STATUS = { invalid: 400, "not-found": 404, failed: 500 } as const;
 
+/** The 2.x API's words for what went wrong. */
+const CODES: ReadonlyMap<number, string> = new Map([
+  [400, "invalid"],
+  [401, "unauthorized"],
+  [403, "forbidden"],
+  [404, "not found"],
+  [413, "request too large"],
+  [503, "unavailable"],
+]);
+
 function errorBody(error: ApiError): string {
   const { message } = error;
+  if (error.form === "coded") {
+    const fallback = error.status < 500 ? "invalid" : "internal error";
+    return encodeJson({ code: CODES.get(error.status) ?? fallback, message });
+  }
   if (error.form === "text") return `${message}\n`;
   if (error.form === "compact") return encodeJson({ error: message, message });
   return encodeJson({ error: message, message }, 4);

@@ -9,6 +9,7 @@ import type {
   DeliveryReports,
   HandlerDefinitions,
   SilenceDefinitions,
+  TopicReads,
   Topics,
 } from "#alert/ports.ts";
 import type { UserService } from "#auth/user-service.ts";
@@ -21,6 +22,8 @@ import type { Random } from "#lib/random.ts";
 import type { Time } from "#lib/time.ts";
 import type { Store } from "#storage/store.ts";
 import type { Language } from "#tasks/ports.ts";
+import type { RecordingService } from "#tasks/recording-service.ts";
+import type { ReplayService } from "#tasks/replay-service.ts";
 import type { TaskService } from "#tasks/task-service.ts";
 import type { TemplateService } from "#tasks/template-service.ts";
 
@@ -110,11 +113,16 @@ export interface HttpServices {
   readonly templates: TemplateService;
   readonly language: Language;
   readonly topics: Topics;
+  /** Where absent, topics are read from `topics`. */
+  readonly topicReads?: TopicReads | undefined;
   readonly handlers: HandlerDefinitions;
   /** What became of events, and the handlers' queues; where absent, these routes answer 501. */
   readonly delivery?: DeliveryReports | undefined;
   /** Where absent, these routes answer 501. */
   readonly silences?: SilenceDefinitions | undefined;
+  /** Where absent, these routes answer 501. */
+  readonly recordings?: RecordingService | undefined;
+  readonly replays?: ReplayService | undefined;
   readonly membership: Membership;
   readonly store: Store;
   /** Absent where nothing can be changed; `/config` then answers 501. */

@@ -21,5 +21,8 @@ export const TOKEN_RANDOM_BYTES = 64;
 /** Cluster IDs remembered as given up, to drop what is left under their names. */
 export const ABANDONED_MAX = 8;
 
+/** Removed members whose subscriptions wait to be dropped at one InfluxDB; the oldest is forgotten. */
+export const DEPARTED_MAX = 1_000;
+
 /** How long one pass over an InfluxDB may take, ms; a silent server must not stop the ones to come. */
 export const PASS_MS_MAX = 60_000;

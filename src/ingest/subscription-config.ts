@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { InfluxClient, type InfluxClientOptions } from "#clients/influx/client.ts";
+import { tokenMaker } from "#clients/influx/shared-secret.ts";
 import type { Clock } from "#lib/clock.ts";
 import type { DurationNs } from "#lib/int64.ts";
 
@@ -12,6 +13,8 @@ export interface InfluxdbSection {
   readonly username: string;
   readonly password: string;
   readonly token: string;
+  /** Signs tokens with the secret of `[http]` in place of a password. */
+  readonly "http-shared-secret": boolean;
   readonly "ssl-ca": string;
   readonly "ssl-cert": string;
   readonly "ssl-key": string;
@@ -63,8 +66,15 @@ export function influxClientOptions(section: InfluxdbSection): InfluxClientOptio
   };
 }
 
-export function influxClientOf(section: InfluxdbSection, clock: Clock): InfluxClient {
-  return new InfluxClient(influxClientOptions(section), clock);
+/** `sharedSecret` is used where the section says so; empty = there is none. */
+export function influxClientOf(
+  section: InfluxdbSection,
+  clock: Clock,
+  sharedSecret: string,
+): InfluxClient {
+  const signs = section["http-shared-secret"] && sharedSecret !== "";
+  const bearer = signs ? { bearer: tokenMaker(clock, section.username, sharedSecret) } : {};
+  return new InfluxClient({ ...influxClientOptions(section), ...bearer }, clock);
 }
 
 /** True when points of this database and retention policy are wanted. */

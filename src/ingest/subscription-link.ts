@@ -137,10 +137,16 @@ export class SubscriptionLink {
     await this.#revokeTokens([]);
   }
 
-  /** Drops all subscriptions of a name, wherever they point. */
+  /** Drops all subscriptions of a name, wherever they point. Others may be doing the same. */
   async dropNamed(name: string, signal: AbortSignal): Promise<void> {
     for (const row of await this.#rows(signal)) {
-      if (row.name === name) await this.#drop(row, signal);
+      if (row.name !== name) continue;
+      try {
+        await this.#drop(row, signal);
+      } catch (error) {
+        const left = await this.#rows(signal);
+        if (left.some((other) => other.name === name && keyOf(other) === keyOf(row))) throw error;
+      }
     }
   }
 

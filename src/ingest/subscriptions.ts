@@ -8,7 +8,6 @@
  * next pass tries again.
  */
 
-import type { InfluxClient } from "#clients/influx/client.ts";
 import { InfluxError } from "#clients/influx/client.ts";
 import type { WriteChunk, WriteOutcome } from "#engine/ports.ts";
 import { type Cancel, type Clock, every } from "#lib/clock.ts";
@@ -17,6 +16,7 @@ import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import {
   ABANDONED_MAX,
+  DEPARTED_MAX,
   PASS_MS_MAX,
   RETRY_FACTOR,
   RETRY_FIRST_MS,
@@ -42,9 +42,13 @@ export interface SubscriptionsOptions {
   readonly httpPort: number;
   /** Given when `[http] auth-enabled`: subscriptions then carry tokens. */
   readonly tokens?: SubscriptionTokens;
+  /** `[http] shared-secret`, for InfluxDBs that know it; absent or empty = none. */
+  readonly sharedSecret?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Is this server a member of our cluster (again)? Absent: none but ourselves is. */
+  isMember?(serverId: string): boolean;
   /** Where UDP subscriptions hand their datagrams. */
   readonly write: (chunk: WriteChunk) => Promise<WriteOutcome>;
 }
@@ -58,6 +62,8 @@ interface Managed {
   turn: Promise<void>;
   /** Passes under way or waiting; a sync pass is left out when there is one. */
   pending: number;
+  /** Server IDs of removed members whose subscriptions are still to be dropped here. */
+  readonly departed: Set<string>;
 }
 
 export class Subscriptions {
@@ -92,12 +98,24 @@ export class Subscriptions {
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
-  /** Drops what a member left behind that was removed from the cluster; subscriptions in server mode. */
+  /**
+   * Drops what a member left behind that was removed from the cluster; subscriptions in server mode. An InfluxDB
+   * that fails is tried again with each of its passes (until this process ends); failures are logged. A member
+   * that still runs, on its own now, makes its subscriptions anew with its next pass.
+   */
   async dropMember(serverId: string): Promise<void> {
-    const name = `kapacitor-${serverId}`;
-    for (const { link, stop } of this.#links) {
-      await this.#bounded(stop.signal, (signal) => link.dropNamed(name, signal));
+    for (const { departed } of this.#links) {
+      departed.add(serverId);
+      for (const oldest of departed) {
+        if (departed.size <= DEPARTED_MAX) break;
+        departed.delete(oldest);
+      }
     }
+    await Promise.all(
+      this.#links.map((managed) =>
+        this.#pass(managed).catch((error) => this.#failed(managed.link, error)),
+      ),
+    );
   }
 
   /**
@@ -110,10 +128,10 @@ export class Subscriptions {
     for (const managed of old) {
       const { link } = managed;
       await this.#halt(managed);
-      const successor = this.#links.find((other) => other.link.section.name === link.section.name);
+      const heir = this.#links.find((other) => other.link.section.name === link.section.name);
+      for (const id of managed.departed) heir?.departed.add(id);
       const ownName = this.#namesOf(link.section).name;
-      const same =
-        successor !== undefined && this.#namesOf(successor.link.section).name === ownName;
+      const same = heir !== undefined && this.#namesOf(heir.link.section).name === ownName;
       const end = same
         ? link.close()
         : this.#bounded(undefined, (signal) => link.unlink(ownName, signal));
@@ -152,12 +170,13 @@ export class Subscriptions {
   #manage(section: InfluxdbSection): Managed[] {
     if (!section.enabled || section["disable-subscriptions"]) return [];
     const { hostname, httpPort, tokens, random, clock, write } = this.#options;
-    const client: InfluxClient = influxClientOf(section, clock);
+    const client = influxClientOf(section, clock, this.#options.sharedSecret ?? "");
     const log = this.#options.log.with({ influxdb: section.name });
     const options = { client, hostname, httpPort, tokens, random, log, write };
     const link = new SubscriptionLink(section, options);
     const stop = new AbortController();
-    return [{ link, stop, cancelTick: () => {}, turn: Promise.resolve(), pending: 0 }];
+    const departed = new Set<string>();
+    return [{ link, stop, cancelTick: () => {}, turn: Promise.resolve(), pending: 0, departed }];
   }
 
   #tick(managed: Managed): void {
@@ -180,7 +199,10 @@ export class Subscriptions {
     const run = async (): Promise<void> => {
       if (this.#closed || stop.signal.aborted) return;
       this.#noteClusterId();
-      await this.#bounded(stop.signal, (signal) => link.pass(this.#namesOf(link.section), signal));
+      await this.#bounded(stop.signal, async (signal) => {
+        await link.pass(this.#namesOf(link.section), signal);
+        await this.#dropDeparted(managed, signal);
+      });
     };
     managed.pending += 1;
     const pass = managed.turn.then(run).finally(() => {
@@ -188,6 +210,15 @@ export class Subscriptions {
     });
     managed.turn = pass.catch(() => undefined);
     return pass;
+  }
+
+  async #dropDeparted({ link, departed }: Managed, signal: AbortSignal): Promise<void> {
+    const { isMember, identity } = this.#options;
+    for (const id of departed) {
+      const isBack = id === identity.serverId || isMember?.(id) === true;
+      if (!isBack) await link.dropNamed(`kapacitor-${id}`, signal);
+      departed.delete(id);
+    }
   }
 
   /** Runs something that must end within `PASS_MS_MAX`, however long InfluxDB keeps silent. */

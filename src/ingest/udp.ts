@@ -61,19 +61,11 @@ export class UdpListener {
 
   /** Starts listening and returns the bound port; throws when the address cannot be bound. */
   async open(): Promise<number> {
-    const { host, port } = splitBind(this.#options.bind);
-    const socket = createSocket(isIP(host) === 6 || host === "" ? "udp6" : "udp4");
+    const { bind } = this.#options;
+    const socket = await bindSocket(splitBind(bind)).catch((error: unknown) => {
+      throw new Error(`listen udp ${bind}: ${errorMessage(error)}`, { cause: error });
+    });
     this.#socket = socket;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once("error", reject);
-    socket.bind({ port, ...(host === "" ? {} : { address: host }) }, resolve);
-    try {
-      await promise;
-    } catch (error) {
-      socket.close();
-      throw new Error(`listen udp ${this.#options.bind}: ${errorMessage(error)}`, { cause: error });
-    }
-    socket.off("error", reject);
     socket.on("error", () => {
       this.counters.read_fail += 1;
     });
@@ -152,9 +144,41 @@ export class UdpListener {
   }
 }
 
-/** `host:port` in its parts; brackets around IPv6 hosts are taken off. */
-export function splitBind(bind: string): { host: string; port: number } {
-  const match = /^(.*?)(?::(\d+))?$/.exec(bind);
+interface BindAddress {
+  /** Empty: every address of this machine. */
+  readonly host: string;
+  readonly port: number;
+}
+
+async function bindSocket({ host, port }: BindAddress): Promise<Socket> {
+  const type = isIP(host) === 6 || host === "" ? "udp6" : "udp4";
+  try {
+    return await bound(createSocket(type), { host, port });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    // A machine without IPv6: all its addresses are IPv4 ones.
+    if (host !== "" || code !== "EAFNOSUPPORT") throw error;
+    return await bound(createSocket("udp4"), { host, port });
+  }
+}
+
+async function bound(socket: Socket, { host, port }: BindAddress): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once("error", reject);
+  socket.bind({ port, ...(host === "" ? {} : { address: host }) }, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  socket.off("error", reject);
+  return socket;
+}
+
+/** `host:port` in its parts, an empty port is 0; brackets around IPv6 hosts are taken off. */
+export function splitBind(bind: string): BindAddress {
+  const match = /^(.*?)(?::(\d*))?$/.exec(bind);
   const host = match?.[1] ?? "";
   return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(match?.[2] ?? 0) };
 }

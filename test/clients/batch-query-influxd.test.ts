@@ -3,10 +3,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BatchQuery } from "#clients/influx/batch-query.ts";
 import { InfluxClient } from "#clients/influx/client.ts";
-import { RowReader } from "#clients/influx/result.ts";
+import { streamSeries } from "#clients/influx/stream-series.ts";
+import { Pace } from "#clients/pace.ts";
 import { systemClock } from "#daemon/system.ts";
+import type { ResultSeries } from "#engine/outside-ports.ts";
 import { SECOND } from "#lib/duration.ts";
-import { makeSeries } from "#model/series.ts";
+import { allPoints } from "#test/support/fake-outside.ts";
 import { type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
 
 const missing = influxdMissing();
@@ -34,14 +36,15 @@ describe.skipIf(missing !== undefined)(
     /** `host time value` of every point. */
     async function rows(text: string): Promise<string[]> {
       const all: string[] = [];
-      const series = makeSeries("", "", "m", {});
-      await client.queryStream(text, ({ tags, columns, values }) => {
-        const reader = new RowReader(columns);
-        for (const row of values) {
-          const point = reader.point(row, series);
-          if (point === undefined) continue;
-          all.push(`${tags["host"]} ${point.timeMs} ${Object.values(point.fields()).join(" ")}`);
+      const take = async (series: ResultSeries): Promise<void> => {
+        for (const point of allPoints(series)) {
+          const fields = Object.values(point.fields()).join(" ");
+          all.push(`${series.tags["host"]} ${point.timeMs} ${fields}`);
         }
+      };
+      await streamSeries(client, text, take, {
+        pace: new Pace(systemClock),
+        signal: new AbortController().signal,
       });
       return all;
     }

@@ -10,11 +10,11 @@ import {
 } from "#clients/influx/ddl.ts";
 import { quoteIdent, quoteString } from "#clients/influx/ident.ts";
 import type { InfluxSeries } from "#clients/influx/result.ts";
-import { columnTexts, parseAnswer, parseCellTime, RowReader } from "#clients/influx/result.ts";
+import { columnTexts, parseAnswer, parseCellTime } from "#clients/influx/result.ts";
 import { systemClock } from "#daemon/system.ts";
 import type { Clock } from "#lib/clock.ts";
 import { VirtualClock } from "#lib/clock.ts";
-import { makeSeries } from "#model/series.ts";
+import { pointsOf } from "#test/support/fake-outside.ts";
 import { freePort, type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -69,23 +69,16 @@ describe("answers", () => {
   });
 
   test("integers become floats, nulls are left out, rows of nulls are no points", () => {
-    const reader = new RowReader(["time", "a", "b", "c"]);
-    const series = makeSeries("d", "r", "m", {});
     const rows = [
       ["2026-11-22T06:12:00Z", 1, null, "x"],
       ["2026-11-22T06:12:00.000000001Z", null, null, null],
       ["not a time", 1, 1, 1],
       ["2026-11-22T06:12:00.5Z", null, true, null],
     ];
-    const points = rows.map((row) => reader.point(row, series));
-    expect(points.map((p) => p?.fields())).toEqual([
-      { a: 1, c: "x" },
-      undefined,
-      undefined,
-      { b: true },
-    ]);
+    const points = pointsOf(["time", "a", "b", "c"], rows);
+    expect(points.map((p) => p.fields())).toEqual([{ a: 1, c: "x" }, { b: true }]);
     expect(points[0]?.shape.types).toEqual(["float", "string"]);
-    expect(points[3]?.timeMs).toBe(Date.UTC(2026, 10, 22, 6, 12) + 500);
+    expect(points[1]?.timeMs).toBe(Date.UTC(2026, 10, 22, 6, 12) + 500);
   });
 
   test.each([
@@ -295,9 +288,8 @@ describe.skipIf(missing !== undefined)(
       expect(total).toBe(count + 1);
       const [result] = await client.query("SELECT v, w FROM d..m WHERE time >= 24999");
       const [series] = result?.series ?? [];
-      const reader = new RowReader(series?.columns ?? []);
-      const points = series?.values.map((row) => reader.point(row, makeSeries("", "", "m", {})));
-      expect(points?.map((p) => [p?.fields(), p?.timeMs, p?.timeNs])).toEqual([
+      const points = pointsOf(series?.columns ?? [], series?.values ?? []);
+      expect(points.map((p) => [p.fields(), p.timeMs, p.timeNs])).toEqual([
         [{ v: 24_999, w: "x" }, 0, 24_999],
         [{ v: 7 }, 0, 25_000],
       ]);

@@ -374,7 +374,6 @@ describe("what is not built", () => {
     ["[collectd]", "section [collectd]: the collectd listener is not available yet"],
     ["[[graphite]]", "section [graphite]: the Graphite listener is not available yet"],
     ["[opentsdb]", "section [opentsdb]: the OpenTSDB listener is not available yet"],
-    ["[[udp]]", "section [udp]: the UDP listener is not available yet"],
     [
       `[[scraper]]\nname="s"\ntype="prometheus"\ndb="d"\nrp="r"`,
       "section [scraper]: scraping is not available yet",

@@ -317,6 +317,12 @@ describe("values that contradict each other", () => {
       `[[influxdb]]\nsubscription-protocol = "tcp"`,
       "invalid subscription protocol, must be one of 'udp', 'http' or 'https', got tcp",
     ],
+    ["udp address", `[[udp]]\nenabled = true`, "udp: bind-address must be given"],
+    [
+      "udp database",
+      `[[udp]]\nenabled = true\nbind-address = ":8089"`,
+      "udp: database must be given",
+    ],
     [
       "role",
       `[cluster]\nroles = ["boss"]`,

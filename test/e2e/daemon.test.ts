@@ -141,7 +141,10 @@ describe("the daemon", () => {
 
   test.each([
     ['[http]\nbind-adress = ":9092"\n', /:2: section \[http\].*bind-adress/],
-    ['[task]\nsnapshot-interval = "1 minute"\n', /:2: section \[task\], key snapshot-interval: expected/],
+    [
+      '[task]\nsnapshot-interval = "1 minute"\n',
+      /:2: section \[task\], key snapshot-interval: expected/,
+    ],
     ['[[slack]]\nenabled = "yes"\n', /:2: section \[\[slack\]\], key enabled: expected/],
     ["hostname = \n", /:1: invalid TOML/],
     ["[nonsense]\n", /:1: section \[nonsense\]: unknown section/],

@@ -83,6 +83,34 @@ describe("users through the API", () => {
     expect((await ask(app, user, method, path)).status).toBe(status);
   });
 
+  test.each([
+    ["bob:p", 403, "forbidden"],
+    ["bob:wrong", 401, "unauthorized"],
+    ["bob", 401, "unauthorized"],
+    ["root:secret", 204, undefined],
+  ])("the 2.x write API takes users as tokens: %s is %d", async (token, status, code) => {
+    const response = await app.handle(
+      new Request("http://localhost/api/v2/write?bucket=d", {
+        method: "POST",
+        headers: { Authorization: `Token ${token}` },
+        body: "cpu usage=1",
+      }),
+    );
+    const text = await response.text();
+    expect([response.status, text === "" ? undefined : JSON.parse(text).code]).toEqual([
+      status,
+      code,
+    ]);
+  });
+
+  test("tokens of that form are taken there only", async () => {
+    const request = new Request("http://localhost/write?db=d", {
+      method: "POST",
+      headers: { Authorization: "Token root:secret" },
+    });
+    expect((await app.handle(request)).status).toBe(401);
+  });
+
   test("the refusal names user, privilege and endpoint", async () => {
     const { json } = await ask(app, "~subscriber:t0ken", "DELETE", "/kapacitor/v1/tasks/x");
     expect(json.error).toBe(

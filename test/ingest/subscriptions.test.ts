@@ -8,7 +8,7 @@ import type { SubscriptionTokens } from "#ingest/subscription-link.ts";
 import { Subscriptions, type SubscriptionsOptions } from "#ingest/subscriptions.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { MINUTE, SECOND } from "#lib/duration.ts";
-import { silentLog } from "#lib/log.ts";
+import { logTo, silentLog } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
 import { freePort, type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
 
@@ -24,6 +24,7 @@ function section(url: string, more: Partial<InfluxdbSection> = {}): InfluxdbSect
     username: "",
     password: "",
     token: "",
+    "http-shared-secret": false,
     "ssl-ca": "",
     "ssl-cert": "",
     "ssl-key": "",
@@ -294,6 +295,97 @@ describe.skipIf(missing !== undefined)(
       await subscriptions.dropMember("gone");
       expect(await shown()).toEqual([ours("a")]);
     });
+
+    test("two members drop what a third left behind at the same time", async () => {
+      for (const db of ["a", "b", "c"]) {
+        await influxd.query(`CREATE DATABASE ${db}`);
+        await influxd.query(
+          `CREATE SUBSCRIPTION "kapacitor-gone" ON ${db}.autogen DESTINATIONS ANY 'http://gone:9092'`,
+        );
+      }
+      const errors: unknown[] = [];
+      const log = logTo((entry) => {
+        if (entry.level === "error") errors.push(entry.fields);
+      });
+      const second = "22222222-2b1f-4c8e-9d5c-0a4f5b6c7d8e";
+      const identity = { serverId: second, clusterId: () => CLUSTER };
+      const members = [build({ log }), build({ log, identity, httpPort: 9093 })];
+      for (const { subscriptions } of members) await subscriptions.start();
+      await Promise.all(members.map(({ subscriptions }) => subscriptions.dropMember("gone")));
+      expect((await shown()).filter((row) => row.includes("gone"))).toEqual([]);
+      expect((await shown()).length).toBe(6);
+      expect(errors).toEqual([]);
+    });
+
+    test("what a removed member left is dropped when InfluxDB is back, unless it is a member again", async () => {
+      await influxd.query("CREATE DATABASE a");
+      for (const name of ["gone", "back"]) {
+        await influxd.query(
+          `CREATE SUBSCRIPTION "kapacitor-${name}" ON a.autogen DESTINATIONS ANY 'http://x:9092'`,
+        );
+      }
+      const { subscriptions, clock } = build({ isMember: (id) => id === "back" });
+      await subscriptions.start();
+      await influxd.kill();
+      for (const name of ["gone", "back"]) await subscriptions.dropMember(name);
+      expect(subscriptions.counters()["default"]?.["failures"]).toBe(2);
+      await influxd.restart();
+      // A change of configuration in between must not forget it.
+      await subscriptions.update([section(influxd.url)]);
+      clock.advance(60_000);
+      const left = await until("the drop", async () => {
+        const rows = await shown();
+        return rows.some((row) => row.includes("gone")) ? undefined : rows;
+      });
+      expect(left).toEqual([ours("a"), ours("a", "http://x:9092", "autogen", "kapacitor-back")]);
+    });
+
+    test("changed sections: one comes, one goes, one gets another destination", async () => {
+      await influxd.query("CREATE DATABASE a");
+      const { subscriptions } = build();
+      await subscriptions.start();
+      await subscriptions.update([section(influxd.url, { "kapacitor-hostname": "elsewhere" })]);
+      expect(await shown()).toEqual([ours("a", "http://elsewhere:9092")]);
+      await subscriptions.update([
+        section(influxd.url, { "kapacitor-hostname": "elsewhere" }),
+        section(influxd.url, { name: "other", "subscription-mode": "cluster" }),
+      ]);
+      expect(await shown()).toEqual([
+        ours("a", undefined, undefined, `kapacitor-${CLUSTER}`),
+        ours("a", "http://elsewhere:9092"),
+      ]);
+      await subscriptions.update([
+        section(influxd.url, { name: "other", "subscription-mode": "cluster" }),
+      ]);
+      expect(await shown()).toEqual([ours("a", undefined, undefined, `kapacitor-${CLUSTER}`)]);
+      expect(Object.keys(subscriptions.counters())).toEqual(["other"]);
+    });
+
+    test.each([
+      ["secret", true],
+      ["another secret", false],
+    ])(
+      "an InfluxDB with users takes tokens signed with its secret: %s, %p",
+      async (secret, fits) => {
+        const admin = { user: "root", password: "pw" };
+        const guarded = await startInfluxd({ admin, sharedSecret: "secret" });
+        try {
+          await guarded.query("CREATE DATABASE a");
+          const now = Date.now();
+          const { subscriptions } = build({
+            clock: new VirtualClock({ ms: now, ns: 0 }),
+            sections: [section(guarded.url, { username: "root", "http-shared-secret": true })],
+            sharedSecret: secret,
+          });
+          const error = await subscriptions.start().catch((failure: unknown) => failure);
+          expect(error === undefined).toBe(fits);
+          expect(subscriptions.count).toBe(fits ? 1 : 0);
+          await subscriptions.stop();
+        } finally {
+          await guarded.close();
+        }
+      },
+    );
 
     test("with authentication subscriptions carry tokens; unknown and unused ones go", async () => {
       await influxd.query("CREATE DATABASE a");

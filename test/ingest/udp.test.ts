@@ -99,6 +99,7 @@ test.each([
   ["127.0.0.1:8089", "127.0.0.1", 8089],
   [":8089", "", 8089],
   ["localhost", "localhost", 0],
+  ["localhost:", "localhost", 0],
   ["[::1]:5", "::1", 5],
   ["", "", 0],
 ])("bind address %p", (bind, host, port) => expect(splitBind(bind)).toEqual({ host, port }));

@@ -146,7 +146,13 @@ class Cursor implements PointCursor {
     }
     const row = this.#row++;
     const values = this.#values(chunk, row);
-    return new Point(this.#series, this.#shape, values, chunk.ms[row] as number, chunk.ns?.[row] ?? 0);
+    return new Point(
+      this.#series,
+      this.#shape,
+      values,
+      chunk.ms[row] as number,
+      chunk.ns?.[row] ?? 0,
+    );
   }
 
   #values({ columns, cells }: Chunk, row: number): FieldValue[] {

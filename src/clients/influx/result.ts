@@ -1,15 +1,11 @@
 /**
- * Answers of `/query`: from JSON to series, and from series to points.
+ * Answers of `/query`: from JSON to series (points are made in column-series.ts).
  *
- * Facts of the original that points keep: every number is a float, nulls are left out, and a row of nulls
- * only is no point. The `time` column is RFC 3339 text (a number of nanoseconds is understood too).
+ * The `time` column is RFC 3339 text (a number of nanoseconds is understood too).
  */
 
 import { errorMessage } from "#lib/errors.ts";
 import { parseTime, type Time, timeFromNanos } from "#lib/time.ts";
-import { Point } from "#model/point.ts";
-import type { Series } from "#model/series.ts";
-import { type FieldType, type FieldValue, internShape, type Shape } from "#model/shape.ts";
 
 /** One series of a result. Rows are as InfluxDB sent them; cells are JSON values. */
 export interface InfluxSeries {
@@ -82,56 +78,6 @@ export function columnTexts(result: InfluxResult | undefined, column: string): s
     return values.map((row) => row[at]).filter((cell) => typeof cell === "string");
   });
 }
-
-/** Turns rows into points; remembers shapes by which cells are null, so keep one per series. */
-export class RowReader {
-  readonly #columns: readonly string[];
-  readonly #timeAt: number;
-  #lastTypes = "";
-  #lastShape: Shape = internShape([], []);
-
-  constructor(columns: readonly string[]) {
-    this.#columns = columns;
-    this.#timeAt = columns.indexOf("time");
-  }
-
-  /** The point of a row, or `undefined` when it has no value or no valid time. */
-  point(row: readonly unknown[], series: Series): Point | undefined {
-    const time = parseCellTime(row[this.#timeAt]);
-    if (time === undefined) return undefined;
-    const values: FieldValue[] = [];
-    let types = "";
-    for (let i = 0; i < this.#columns.length; i++) {
-      const cell = i === this.#timeAt ? null : row[i];
-      const type = TYPES[typeof cell];
-      if (type === undefined) {
-        types += "-";
-        continue;
-      }
-      types += type[0];
-      values.push(cell as FieldValue);
-    }
-    if (values.length === 0) return undefined;
-    if (types !== this.#lastTypes) this.#reshape(types);
-    return new Point(series, this.#lastShape, values, time.ms, time.ns);
-  }
-
-  #reshape(types: string): void {
-    const used = [...types].map((t, i) => [this.#columns[i] as string, t] as const);
-    const fields = used.filter(([, t]) => t !== "-");
-    this.#lastTypes = types;
-    this.#lastShape = internShape(
-      fields.map(([name]) => name),
-      fields.map(([, t]): FieldType => (t === "f" ? "float" : t === "s" ? "string" : "boolean")),
-    );
-  }
-}
-
-const TYPES: Readonly<Record<string, FieldType>> = {
-  number: "float",
-  string: "string",
-  boolean: "boolean",
-};
 
 let cachedDay = "";
 let cachedDayMs = 0;

@@ -6,16 +6,20 @@
  */
 
 import type { TakeSeries } from "#engine/outside-ports.ts";
+import type { Pace } from "../pace.ts";
 import type { InfluxClient } from "./client.ts";
 import { ColumnSeries, type ColumnSpec } from "./column-series.ts";
 import type { InfluxSeries } from "./result.ts";
 
-/** Rejects with `InfluxError`; the series that was not complete then is not handed over. */
+/**
+ * Rejects with `InfluxError`; the series that was not complete then is not handed over. `pace` keeps the event loop
+ * turning.
+ */
 export async function streamSeries(
   client: Pick<InfluxClient, "queryStream">,
   text: string,
   take: TakeSeries,
-  signal: AbortSignal,
+  { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal },
 ): Promise<void> {
   let open: ColumnSeries | undefined;
   let openKey = "";
@@ -31,6 +35,7 @@ export async function streamSeries(
       openKey = key;
       open ??= new ColumnSeries(piece.name, piece.tags);
       open.addRows(columnsOf(piece), piece.columns.indexOf("time"), piece.values);
+      await pace.step();
     },
     signal,
   );

@@ -68,7 +68,27 @@ export const task = defineSection({
   doc: "Life of tasks.",
   fields: {
     dir: text("./tasks", { doc: "Accepted for old files; not used." }),
-    "snapshot-interval": duration(MINUTE, { doc: "Period of saving the state of nodes." }),
+    "snapshot-interval": duration(MINUTE, {
+      doc: "Period of saving the state of nodes; 0 = only when a task or the daemon stops.",
+    }),
+    "groups-max": integer(0, {
+      min: 0,
+      doc: "Groups that one task may have; more fail it. 0 = no limit.",
+    }),
+    "buffered-points-max": integer(0, {
+      min: 0,
+      doc: "Points that the nodes of one task may hold back; more fail it. 0 = no limit.",
+    }),
+    "group-idle": duration(0, {
+      doc: "Forget groups that had no data for this long, in every node. 0 = never.",
+    }),
+    "batch-query-jitter": duration(0, {
+      doc: "Each query of a batch task runs up to this much after its time, so that not all ask at once.",
+    }),
+    "batch-query-concurrency": integer(16, {
+      min: 1,
+      doc: "Queries of batch tasks under way at once; further ones wait for their turn.",
+    }),
   },
 });
 

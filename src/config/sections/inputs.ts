@@ -2,7 +2,8 @@
 
 import { SECOND } from "#lib/duration.ts";
 import { duration, flag, integer, text, texts } from "../field.ts";
-import { defineListSection, defineSection } from "../section.ts";
+import { defineListSection, defineSection, type SectionValue } from "../section.ts";
+import { firstProblem } from "./shared.ts";
 
 interface Switch {
   readonly enabled: boolean;
@@ -27,8 +28,16 @@ export const udp = defineListSection({
     "read-buffer": integer(0, { min: 0, doc: "Bytes; 0 = the system's." }),
   },
   conditional: (element) => ({ buffer: element.buffer || 1000 }),
-  unavailable: unavailableWhenEnabled("the UDP listener"),
+  validate: (elements) =>
+    firstProblem(elements, (element) => {
+      if (!element.enabled) return undefined;
+      if (element["bind-address"] === "") return "udp: bind-address must be given";
+      return element.database === "" ? "udp: database must be given" : undefined;
+    }),
 });
+
+/** One `[[udp]]` element. */
+export type UdpConfig = SectionValue<typeof udp>[number];
 
 export const collectd = defineSection({
   name: "collectd",

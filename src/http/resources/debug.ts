@@ -5,13 +5,12 @@
  * statistic has a fresh random key, as in the original. Source: storage-and-influx §10.
  */
 
-import { OK } from "#alert/level.ts";
 import { formatGoDuration } from "#lib/duration.ts";
 import { encodeJson, sorted } from "#lib/json.ts";
 import { uuid4 } from "#lib/uuid.ts";
-import type { StoredTask } from "#tasks/task-store.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices, Statistic } from "../services.ts";
+import { statisticsOf } from "../statistics.ts";
 
 export const debug = defineResource({
   name: "debug",
@@ -35,7 +34,7 @@ function showVars(_call: Call, services: HttpServices): Response {
     cluster_id: identity.clusterId(),
     cmdline: services.process.commandLine,
     host: identity.hostname,
-    kapacitor: keyed(statistics(services), services),
+    kapacitor: keyed(statisticsOf(services), services),
     memstats: memoryJson(services),
     num_enabled_tasks: counts.enabled,
     num_subscriptions: services.subscriptions.count(),
@@ -49,42 +48,10 @@ function showVars(_call: Call, services: HttpServices): Response {
   return new Response(`{\n${lines.join(",\n")}\n}\n`);
 }
 
-function statistics(services: HttpServices): Statistic[] {
-  const running = services.tasks.list({ pattern: "", offset: 0, limit: -1 });
-  return [
-    ...running.flatMap((task) => nodeStatistics(task, services)),
-    ...services.topics.list("", OK).map((topic) => ({
-      name: "topics",
-      tags: { id: topic.id },
-      values: { collected: topic.collected },
-    })),
-    ...services.engine.ingress().map((count) => ({
-      name: "ingress",
-      tags: {
-        task_master: "main",
-        database: count.db,
-        retention_policy: count.rp,
-        measurement: count.measurement,
-      },
-      values: { points_received: count.points },
-    })),
-    ...services.statistics(),
-  ];
-}
-
-function nodeStatistics(task: StoredTask, services: HttpServices): Statistic[] {
-  const stats = services.tasks.stats(task.id);
-  if (stats === undefined) return [];
-  return Object.entries(stats.nodeStats).map(([node, values]) => ({
-    name: "nodes",
-    tags: { task: task.id, node, type: task.type, kind: node.replace(/\d+$/, "") },
-    values: shownValues(values),
-  }));
-}
-
 /** Execution time is a duration text here, though a number in a task's own stats. */
-function shownValues(values: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> {
-  const time = values["avg_exec_time_ns"] ?? 0;
+function shownValues(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const time = values["avg_exec_time_ns"];
+  if (typeof time !== "number") return sorted(values);
   return sorted<unknown>({ ...values, avg_exec_time_ns: formatGoDuration(Math.round(time)) });
 }
 
@@ -98,7 +65,7 @@ function keyed(all: readonly Statistic[], services: HttpServices): Record<string
   return Object.fromEntries(
     all.map(({ name, tags, values }) => [
       uuid4(random),
-      { name, tags: sorted({ ...tags, ...own }), values: sorted(values) },
+      { name, tags: sorted({ ...tags, ...own }), values: shownValues(values) },
     ]),
   );
 }

@@ -11,6 +11,8 @@ import { loglevel } from "./loglevel.ts";
 import { logs } from "./logs.ts";
 import { openapiOf } from "./openapi.ts";
 import { ping } from "./ping.ts";
+import { recordings } from "./recordings.ts";
+import { replays } from "./replays.ts";
 import { routesOf } from "./routes.ts";
 import { serviceTests } from "./service-tests.ts";
 import { silences } from "./silences.ts";
@@ -32,6 +34,8 @@ const listed: readonly Resource[] = [
   loglevel,
   logs,
   ping,
+  recordings,
+  replays,
   serviceTests,
   silences,
   storage,

@@ -5,12 +5,12 @@
  * of running tasks live below the task's own path and are looked up first. Source: http-api §3.
  */
 
-import type { TaskStats } from "#engine/ports.ts";
 import { sorted } from "#lib/json.ts";
+import type { RunningReplay } from "#tasks/replay-service.ts";
 import { parseTaskChange, TaskBody } from "#tasks/task-change.ts";
 import type { Inspection } from "#tasks/task-service.ts";
 import type { StoredTask } from "#tasks/task-store.ts";
-import { answerCompact, answerJson, answerNothing, link, sortedDeep } from "../answer.ts";
+import { answerCompact, answerJson, answerNothing, link, statsJson } from "../answer.ts";
 import { readJson } from "../body.ts";
 import { badRequest, unknown } from "../errors.ts";
 import { choice, LIST_QUERY, listItems, readListParams } from "../list-params.ts";
@@ -73,6 +73,8 @@ export const tasks = defineResource({
 interface View {
   readonly dotView: "attributes" | "labels";
   readonly format: "formatted" | "raw";
+  /** Whose numbers to show instead of the task's own. */
+  readonly replay?: RunningReplay | undefined;
 }
 
 const DEFAULT_VIEW: View = { dotView: "attributes", format: "formatted" };
@@ -112,15 +114,20 @@ function getTask(call: Call, services: HttpServices): Response {
   const id = taskId(call);
   const slash = id.indexOf("/");
   if (slash > 0) {
-    const result = services.engine.endpoint(id.slice(0, slash), id.slice(slash + 1));
+    const [task, endpoint] = [id.slice(0, slash), id.slice(slash + 1)];
+    const result =
+      services.engine.endpoint(task, endpoint) ?? services.replays?.endpoint(task, endpoint);
     if (result !== undefined) return answerCompact(result);
   }
   const view = readView(call.query);
   const replay = call.query.get("replay-id") ?? "";
-  if (replay !== "") throw badRequest(`no running replay with ID: ${replay}`);
+  const running = services.replays?.running(replay);
+  if (replay !== "" && running === undefined) {
+    throw badRequest(`no running replay with ID: ${replay}`);
+  }
   const task = services.tasks.get(id);
   if (task === undefined) throw unknown("no task exists");
-  return answerTask(task, services, view);
+  return answerTask(task, services, { ...view, replay: running });
 }
 
 function taskId(call: Call): string {
@@ -158,7 +165,11 @@ class TaskRow {
   }
 
   inspect(): Inspection {
-    this.#inspection ??= this.#services.tasks.inspect(this.task, this.#view.dotView);
+    const { dotView, replay } = this.#view;
+    const { id, error } = this.task;
+    const dot = replay?.engine.dot(id, dotView);
+    this.#inspection ??=
+      dot === undefined ? this.#services.tasks.inspect(this.task, dotView) : { dot, error };
     return this.#inspection;
   }
 
@@ -167,20 +178,17 @@ class TaskRow {
   }
 
   isExecuting(): boolean {
+    const { replay } = this.#view;
+    if (replay !== undefined) return replay.task === this.task.id;
     return this.#services.tasks.isExecuting(this.task.id);
   }
 
   stats(): unknown {
-    const stats = this.#services.tasks.stats(this.task.id);
+    const { replay } = this.#view;
+    const source = replay?.engine ?? this.#services.tasks;
+    const stats = source.stats(this.task.id);
     return stats === undefined ? null : statsJson(stats);
   }
-}
-
-function statsJson(stats: TaskStats): unknown {
-  return {
-    "task-stats": sorted(stats.taskStats),
-    "node-stats": sortedDeep(stats.nodeStats),
-  };
 }
 
 const FIELDS = {

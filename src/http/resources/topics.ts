@@ -7,7 +7,7 @@
 
 import type { EventState } from "#alert/event.ts";
 import { type Level, levelName, parseLevel } from "#alert/level.ts";
-import type { TopicInfo } from "#alert/ports.ts";
+import type { TopicInfo, TopicReads, Topics } from "#alert/ports.ts";
 import { formatGoDuration } from "#lib/duration.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { formatTime } from "#lib/time.ts";
@@ -62,20 +62,25 @@ export const topics = defineResource({
   ],
 });
 
-function listTopics(call: Call, services: HttpServices): Response {
+/** Reads that may ask other members, or this member's own table where it is alone. */
+function readsOf(services: HttpServices): TopicReads | Topics {
+  return services.topicReads ?? services.topics;
+}
+
+async function listTopics(call: Call, services: HttpServices): Promise<Response> {
   const minLevel = readMinLevel(call.query);
   let found: readonly TopicInfo[];
   try {
-    found = services.topics.list(call.query.get("pattern") ?? "", minLevel);
+    found = await readsOf(services).list(call.query.get("pattern") ?? "", minLevel);
   } catch (error) {
     throw badRequest(`invalid pattern: ${errorMessage(error)}`);
   }
   return answerJson({ link: { rel: "self", href: call.uri }, topics: found.map(topicJson) });
 }
 
-function getTopic(call: Call, services: HttpServices): Response {
+async function getTopic(call: Call, services: HttpServices): Promise<Response> {
   const id = topicId(call);
-  const topic = services.topics.get(id);
+  const topic = await readsOf(services).get(id);
   if (topic === undefined) throw unknown(`unknown topic: "${id}"`);
   return answerJson(topicJson(topic));
 }
@@ -86,9 +91,9 @@ async function deleteTopic(call: Call, services: HttpServices): Promise<Response
   return answerNothing();
 }
 
-function listEvents(call: Call, services: HttpServices): Response {
+async function listEvents(call: Call, services: HttpServices): Promise<Response> {
   const topic = call.params["topic"] ?? "";
-  const events = services.topics.events(topic, readMinLevel(call.query));
+  const events = await readsOf(services).events(topic, readMinLevel(call.query));
   if (events === undefined) throw failure(`failed to get topic events: unknown topic "${topic}"`);
   return answerJson({
     link: { rel: "self", href: call.uri },
@@ -97,10 +102,10 @@ function listEvents(call: Call, services: HttpServices): Response {
   });
 }
 
-function getEvent(call: Call, services: HttpServices): Response {
+async function getEvent(call: Call, services: HttpServices): Promise<Response> {
   const topic = call.params["topic"] ?? "";
   const id = call.params["*"] ?? "";
-  const event = services.topics.event(topic, id);
+  const event = await readsOf(services).event(topic, id);
   if (event === undefined) throw unknown(`unknown event "${id}" in topic "${topic}"`);
   return answerJson(eventJson(topic, event));
 }

@@ -9,15 +9,6 @@ import { notBuilt } from "../errors.ts";
 import { defineResource, type Method, type Route } from "../route.ts";
 
 const UNBUILT: readonly (readonly [path: string, methods: readonly Method[], what: string])[] = [
-  ["/recordings", ["GET"], "recordings are"],
-  ["/recordings/*", ["GET", "DELETE"], "recordings are"],
-  ["/recordings/stream", ["POST"], "recordings are"],
-  ["/recordings/batch", ["POST"], "recordings are"],
-  ["/recordings/query", ["POST"], "recordings are"],
-  ["/replays", ["GET", "POST"], "replays are"],
-  ["/replays/*", ["GET", "DELETE"], "replays are"],
-  ["/replays/batch", ["POST"], "replays are"],
-  ["/replays/query", ["POST"], "replays are"],
   ["/sideload/reload", ["POST"], "sideload sources are"],
   ["/debug/pprof/*", ["GET"], "profiles of the running process are"],
 ];

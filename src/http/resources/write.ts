@@ -1,20 +1,21 @@
 /**
- * `/write`: points come in as line protocol.
+ * `/write` and `/api/v2/write`: points come in as line protocol.
  *
  * The whole body is taken or, when any line is bad, nothing of it. The answer comes when every task has
  * processed the points and the alerts they raised are safe. When the engine's backlog or the number of
  * writes at work is full, the request is refused with 503 and nothing is written; senders try again.
- * Errors are plain text. Source: http-api §2.1.
+ * Errors of `/write` are plain text. `/api/v2/write` is ours: clients that only speak the 2.x API can write
+ * here; a bucket is `db/rp` or `db`, and errors have that API's shape. Source: http-api §2.1.
  */
 
-import type { Precision } from "#engine/ports.ts";
+import type { Precision, WriteChunk } from "#engine/ports.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { ZERO_TIME } from "#lib/time.ts";
 import { LineProtocolReader } from "#model/line-protocol.ts";
 import { SeriesTable } from "#model/series-table.ts";
 import { answerNothing } from "../answer.ts";
 import { readBody, unpack } from "../body.ts";
-import { ApiError, asText, badRequest, overloaded } from "../errors.ts";
+import { ApiError, asCoded, asText, badRequest, overloaded } from "../errors.ts";
 import { WRITE_BODY_BYTES_MAX, WRITES_IN_FLIGHT_MAX } from "../limits.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
@@ -28,6 +29,18 @@ const PRECISIONS: ReadonlyMap<string, Precision> = new Map([
   ["m", "m"],
   ["h", "h"],
 ]);
+
+/** Units of the 2.x API. */
+const UNITS: ReadonlyMap<string, Precision> = new Map([
+  ["", "ns"],
+  ["ns", "ns"],
+  ["us", "u"],
+  ["ms", "ms"],
+  ["s", "s"],
+]);
+
+/** Where a body goes and what its times mean; throws `ApiError` when the request does not say so. */
+type Aim = (call: Call, services: HttpServices, body: Uint8Array) => Omit<WriteChunk, "body">;
 
 /** Writes at work per set of services, so that two servers in one process do not share a bound. */
 const inFlight = new WeakMap<HttpServices, number>();
@@ -52,42 +65,68 @@ export const write = defineResource({
         413: "text: the body is too large",
         503: "text: too much is waiting; nothing was written",
       },
-      answer: counted,
+      answer: async (call, services) => {
+        try {
+          return await counted(call, services, aimOfDatabase);
+        } catch (error) {
+          throw asText(failureOf(error, services));
+        }
+      },
+    },
+    {
+      method: "POST",
+      path: "/api/v2/write",
+      summary: "Writes a body of line protocol as clients of InfluxDB 2 do.",
+      query: {
+        bucket:
+          "`database/retention-policy`, or `database` for the default retention policy; required.",
+        precision: "Unit of time stamps: ns (default), us, ms, s.",
+        org: "Accepted and ignored.",
+        orgID: "Accepted and ignored.",
+      },
+      answers: {
+        204: "written",
+        400: "code `invalid`: one message per bad line; nothing was written",
+        413: "code `request too large`",
+        503: "code `unavailable`: too much is waiting; nothing was written",
+      },
+      answer: async (call, services) => {
+        try {
+          return await counted(call, services, aimOfBucket);
+        } catch (error) {
+          throw asCoded(failureOf(error, services));
+        }
+      },
     },
   ],
 });
 
-async function counted(call: Call, services: HttpServices): Promise<Response> {
+function failureOf(error: unknown, services: HttpServices): ApiError {
+  if (error instanceof ApiError) return error;
+  services.log.error("write failed", { service: "http", err: error });
+  return new ApiError(500, errorMessage(error));
+}
+
+async function counted(call: Call, services: HttpServices, aim: Aim): Promise<Response> {
   const running = inFlight.get(services) ?? 0;
   if (running >= WRITES_IN_FLIGHT_MAX) {
     throw overloaded(`too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken`);
   }
   inFlight.set(services, running + 1);
   try {
-    return await writeBody(call, services);
-  } catch (error) {
-    if (error instanceof ApiError) throw asText(error);
-    services.log.error("write failed", { service: "http", err: error });
-    throw new ApiError(500, errorMessage(error), "text");
+    return await writeBody(call, services, aim);
   } finally {
     inFlight.set(services, (inFlight.get(services) ?? 1) - 1);
   }
 }
 
-async function writeBody(call: Call, services: HttpServices): Promise<Response> {
-  const { request, query } = call;
+async function writeBody(call: Call, services: HttpServices, aim: Aim): Promise<Response> {
+  const { request } = call;
   const sent = await readBody(request, WRITE_BODY_BYTES_MAX);
   const packed = request.headers.get("content-encoding") === "gzip";
   const body = packed ? unpack(sent, WRITE_BODY_BYTES_MAX) : sent;
   if (body.length === 0) return answerNothing();
-  const db = query.get("db") ?? "";
-  if (db === "") throw withoutDatabase(body);
-  const outcome = await services.engine.write({
-    db,
-    rp: query.get("rp") || services.settings.defaultRetentionPolicy,
-    precision: PRECISIONS.get(query.get("precision") ?? "") ?? "ns",
-    body,
-  });
+  const outcome = await services.engine.write({ ...aim(call, services, body), body });
   switch (outcome.kind) {
     case "written":
       return answerNothing();
@@ -97,6 +136,30 @@ async function writeBody(call: Call, services: HttpServices): Promise<Response> 
       throw overloaded("the backlog of unprocessed points is full, try again later");
   }
 }
+
+const aimOfDatabase: Aim = ({ query }, { settings }, body) => {
+  const db = query.get("db") ?? "";
+  if (db === "") throw withoutDatabase(body);
+  return {
+    db,
+    rp: query.get("rp") || settings.defaultRetentionPolicy,
+    precision: PRECISIONS.get(query.get("precision") ?? "") ?? "ns",
+  };
+};
+
+const aimOfBucket: Aim = ({ query }, { settings }) => {
+  const bucket = query.get("bucket") ?? "";
+  const slash = bucket.indexOf("/");
+  const db = slash < 0 ? bucket : bucket.slice(0, slash);
+  if (db === "")
+    throw badRequest('bucket is required, as "database/retention-policy" or "database"');
+  const precision = UNITS.get(query.get("precision") ?? "");
+  if (precision === undefined) {
+    throw badRequest("invalid precision; valid precision units are ns, us, ms, and s");
+  }
+  const rp = slash < 0 ? "" : bucket.slice(slash + 1);
+  return { db, rp: rp || settings.defaultRetentionPolicy, precision };
+};
 
 /** Bad lines are named before the missing database, as clients of the original see it. */
 function withoutDatabase(body: Uint8Array): ApiError {

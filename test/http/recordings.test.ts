@@ -1,0 +1,77 @@
+/**
+ * Transcripts of recordings and replays over the real engine, language and directory.
+ *
+ * The format is that of `transcripts.ts`. A case whose title ends in `(ended)` waits until the recording or replay
+ * that its path names has ended; sizes and times of files are masked.
+ */
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { rmSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { createApp } from "#http/app.ts";
+import { FakeQueries } from "#test/support/fake-outside.ts";
+import { RecordingWorld, until } from "#test/tasks/recording-world.ts";
+import { fakeServices } from "./fake-services.ts";
+import { type Case, mask, readTranscripts, UPDATING, writeTranscript } from "./transcripts.ts";
+
+async function appOf(file: string) {
+  const fakes = fakeServices();
+  const asks = { queries: new FakeQueries(), rawQueries: { run: async () => {} } };
+  const world = new RecordingWorld({ clock: fakes.clock, ...(file === "live.txt" ? asks : {}) });
+  await world.open();
+  writeFileSync(world.path("bad.srpl"), "no gzip");
+  writeFileSync(world.path("gone.srpl"), gzipSync("db\nrp\ncpu v=1 1\n"));
+  for (const file of ["bad.srpl", "gone.srpl"]) utimesSync(world.path(file), 1e9, 1e9);
+  await world.recordings.open();
+  rmSync(world.path("gone.srpl"));
+  const { tasks, recordings, replays, language } = world;
+  const { engine } = world.main;
+  const app = createApp({ ...fakes, engine, tasks, recordings, replays, language });
+  return { world, app };
+}
+
+function masked(text: string): string {
+  return mask(text)
+    .replace(/"size": [1-9]\d*/g, '"size": <size>')
+    .replace(/"avg_exec_time_ns": \d+/g, '"avg_exec_time_ns": <ns>')
+    .replace(/remove \S+\//g, "remove <dir>/")
+    .replace(/open \S+\//g, "open <dir>/")
+    .replace(/\n$/, "\\n");
+}
+
+for (const transcript of readTranscripts(join(import.meta.dir, "recordings"))) {
+  const file = basename(transcript.file);
+  describe(file, async () => {
+    const { world, app } = await appOf(file);
+
+    afterAll(async () => {
+      await world.close();
+      if (UPDATING) writeTranscript(transcript);
+    });
+
+    async function run({ method, path, body }: Case): Promise<Response> {
+      const request = { method, ...(body === "" ? {} : { body }) };
+      return app.handle(new Request(`http://localhost${path}`, request));
+    }
+
+    for (const item of transcript.cases) {
+      test(item.title, async () => {
+        if (item.title.endsWith("(ended)")) {
+          const id = basename(item.path);
+          await until(() => world.recordings.get(id)?.status !== "running");
+          await until(() => world.replays.get(id)?.status !== "running");
+        }
+        const response = await run(item);
+        const answer = masked(await response.text());
+        if (UPDATING) {
+          item.status = response.status;
+          item.answer = answer;
+          return;
+        }
+        expect(answer).toBe(item.answer);
+        expect(response.status).toBe(item.status);
+      });
+    }
+  });
+}
