@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scriptArguments } from "./arguments.ts";
+import { benchFailover } from "./bench-failover.ts";
+import { restartRounds } from "./bench-restart.ts";
 import { build } from "./build.ts";
 import { BINARY, Member } from "./lab.ts";
 
@@ -56,12 +58,24 @@ function print({ name, values, limit }: Figure): void {
 const { rest } = scriptArguments({
   name: "bench",
   does: "Measures the compiled binary and prints tables.",
-  arguments: { startup: "time of `kapacitor version` and from start to the first /ping" },
+  arguments: {
+    failover: "duplicate and late notifications of three members with and without faults",
+    restart: "from start to the first /ping with 1,000 tasks and 100,000 topic events stored",
+    startup: "time of `kapacitor version` and from start to the first /ping",
+  },
 });
-if (rest[0] !== "startup") {
-  console.error("say which: ./scripts/bench startup");
+if (!["failover", "restart", "startup"].includes(rest[0] ?? "")) {
+  console.error("say which: ./scripts/bench failover, restart or startup");
   process.exit(2);
 }
 await build();
+if (rest[0] === "failover") {
+  await benchFailover(rest[1]);
+  process.exit();
+}
+if (rest[0] === "restart") {
+  print({ name: "restart, much stored", values: await restartRounds(), limit: "under 2,000 ms" });
+  process.exit();
+}
 print(versionRounds());
 print(await pingRounds());

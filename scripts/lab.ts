@@ -9,7 +9,8 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 
-export const BINARY = resolve("dist/kapacitor");
+/** `KAPACITOR_BINARY` names another build than the one in `dist/`. */
+export const BINARY = resolve(process.env["KAPACITOR_BINARY"] ?? "dist/kapacitor");
 
 /** A port that is free for TCP and UDP on this host at this moment. */
 export async function freePort(host: string): Promise<number> {
@@ -204,6 +205,7 @@ export async function until(
 
 /** A notification as the webhook saw it. */
 export interface Notification {
+  /** When it arrived, before any delay of the answer. */
   readonly at: number;
   readonly id: string;
   readonly level: string;
@@ -220,18 +222,24 @@ export class Webhook {
   status = 200;
   /** Waits this long before it answers. */
   delayMs = 0;
+  /** Requests so far, refused ones too. */
+  requests = 0;
+  /** Decides the status of the n-th request (from 1) instead of `status`. */
+  statusOf: ((request: number) => number) | undefined;
 
   constructor(host: string, onReceive: (notification: Notification) => void = () => {}) {
     this.#server = Bun.serve({
       hostname: host,
       port: 0,
       fetch: async (request) => {
+        const at = performance.now();
         const body = (await request.json()) as Record<string, string>;
-        const { status } = this;
+        this.requests++;
+        const status = this.statusOf?.(this.requests) ?? this.status;
         if (this.delayMs > 0) await Bun.sleep(this.delayMs);
         if (status < 300) {
           const { id = "", level = "", time = "", message = "" } = body;
-          const notification = { at: performance.now(), id, level, time, message, body };
+          const notification = { at, id, level, time, message, body };
           this.received.push(notification);
           onReceive(notification);
         }

@@ -35,6 +35,10 @@ export interface CliEnvironment {
   createFile(path: string): OutputFile;
   /** Aborted when the person interrupts a command that runs until then (`watch`, `logs`). */
   interrupted(): AbortSignal;
+  /** Wall-clock time, ms since 1970. */
+  nowMs(): number;
+  /** Resolves after so many milliseconds. */
+  wait(ms: number): Promise<void>;
   /** Time zone of local times, an IANA name; `undefined` is the machine's. */
   readonly timeZone: string | undefined;
   /** The file of this program; `undefined` when it runs from its sources. */
@@ -88,6 +92,8 @@ export function processEnvironment(): CliEnvironment {
       process.once("SIGINT", () => controller.abort());
       return controller.signal;
     },
+    nowMs: () => Date.now(),
+    wait: (ms) => Bun.sleep(ms),
     timeZone: undefined,
     executable: typeof BUILD_STANDALONE === "boolean" ? process.execPath : undefined,
   };

@@ -75,6 +75,8 @@ export interface ClusterSetup {
   readonly onClusterId: (id: string) => void | Promise<void>;
   /** Passes on pending work before leaving or being removed. */
   readonly handOver?: (why: "leaving" | "removed") => Promise<void>;
+  /** A member was added and is alive: resolves when it holds what is replicated (U6), rejects when it takes too long. */
+  readonly caughtUp?: (member: MemberId) => Promise<void>;
   /** The process did not run for a while: alert sending holds (gossip.md §14.5). */
   readonly onStall?: (ms: number) => void;
   /** A hint from another member (gossip.md §5 NOTE). */
@@ -201,6 +203,7 @@ export class Cluster implements Membership {
       durable: (input) => this.#runner.durable(input),
       until: (holds, waitMs) => this.#until(holds, waitMs),
       clusterIdChanged: () => this.#clusterIdChanged(),
+      caughtUp: async (member) => this.#setup.caughtUp?.(member),
       handOver: (why) => this.#handOver(why),
     });
     this.#state = "open";

@@ -2,7 +2,7 @@
  * `member add` and `member remove` as the operator sees them: calls, waiting, and the error lines (U6, U27).
  *
  * Add: offer → target persists and answers → we persist → gossip and a full sync → wait until the new
- * member was heard of itself. Every step may be repeated: an add that a crash cut short is finished by running it
+ * member was heard of itself and holds the same handlers. Every step may be repeated: an add that a crash cut short is finished by running it
  * again. What may join what is decided in `swim/join-rules.ts`.
  */
 
@@ -37,6 +37,8 @@ export interface JoinHost {
   until(holds: () => boolean, waitMs: number): Promise<boolean>;
   /** The cluster ID changed: `cluster.id` and what hangs on it. */
   clusterIdChanged(): Promise<void>;
+  /** The member is alive here: waits until it holds what this one does. Bounded; rejects when it does not. */
+  caughtUp(member: MemberId): Promise<void>;
   /** Passes on pending work; bounded, never rejects. */
   handOver(why: "leaving" | "removed"): Promise<void>;
 }
@@ -106,9 +108,12 @@ export class Join {
       const entry = member === undefined ? undefined : swim.entry(member);
       return entry?.rank === ALIVE && entry.heardAt > Number.NEGATIVE_INFINITY;
     };
-    if (await this.#host.until(heard, ADD_WAIT_MS)) return;
-    const seconds = ADD_WAIT_MS / 1000;
-    throw new Error(`member ${id} was added but is not alive after ${seconds}s`);
+    if (!(await this.#host.until(heard, ADD_WAIT_MS))) {
+      const seconds = ADD_WAIT_MS / 1000;
+      throw new Error(`member ${id} was added but is not alive after ${seconds}s`);
+    }
+    const member = parseMemberId(id);
+    if (member !== undefined) await this.#host.caughtUp(member);
   }
 
   async #answerOffer(payload: unknown): Promise<JoinAnswer> {

@@ -17,3 +17,15 @@ export const LOG_VALUE_LENGTH_MAX = 64 * 1024;
 
 /** How long a clean stop may take before the process ends anyway, ms. */
 export const STOP_TIME_MAX_MS = 30_000;
+
+/** Statistics in one write to the engine: enough to be cheap, few enough to fit between other writes. */
+export const STATISTIC_LINES_PER_WRITE = 1000;
+
+/** Time limit of an httpPost node's request that names none, ms; without one, a receiver that hangs stops its group. */
+export const POST_MS_MAX = 60_000;
+
+/** Bytes of an answer to a post that are read, for error texts. */
+export const POST_ANSWER_BYTES_MAX = 16_384;
+
+/** Bytes of a file with a row template. */
+export const ROW_TEMPLATE_BYTES_MAX = 1_048_576;

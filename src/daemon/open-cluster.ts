@@ -7,15 +7,19 @@
  */
 
 import type { AlertService } from "#alert/alert-service.ts";
-import type { HandlerDefinitions, Ownership, Topics } from "#alert/ports.ts";
+import { stateOf } from "#alert/event.ts";
+import type { HandlerDefinitions, Ownership, TopicReads, Topics } from "#alert/ports.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
 import { Cluster } from "#cluster/cluster.ts";
 import { alertCompletions, pendingAlerts } from "#cluster/ownership/kinds.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
 import type { Membership } from "#cluster/ports.ts";
+import { ClusterTopics } from "#cluster/replicate/cluster-topics.ts";
 import { HandlerReplication } from "#cluster/replicate/handler-replication.ts";
 import { REPLICATION_KINDS } from "#cluster/replicate/kinds.ts";
+import { EQUAL_MAX_MS } from "#cluster/replicate/limits.ts";
 import { replicatedTopics } from "#cluster/replicate/replicated-topics.ts";
+import { TopicSync } from "#cluster/replicate/topic-sync.ts";
 import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
 import type { ClusterSettings } from "#config/cluster-settings.ts";
 import type { Statistic } from "#http/services.ts";
@@ -31,6 +35,9 @@ export const CLUSTER_KINDS: readonly AnyKind[] = [
   pendingAlerts,
   ...REPLICATION_KINDS,
 ] as readonly AnyKind[];
+
+/** Topics of a task's own (`main:<task>:<node>`) belong to the member that runs it. */
+const ANONYMOUS_PREFIX = "main:";
 
 export interface OpenClusterOptions {
   readonly settings: ClusterSettings;
@@ -49,6 +56,10 @@ export interface OpenCluster {
   readonly ownership: Ownership;
   readonly handlers: HandlerDefinitions;
   readonly topics: Topics;
+  /** Topics for the API: asks owners where this member is none. */
+  readonly topicReads: TopicReads;
+  /** Resolves, within a second, when topic states were taken over from another member; tasks may start then (U33). */
+  statesTaken(): Promise<void>;
   /** Takes up what an earlier run left unsettled; call it when tasks run. */
   recover(): void;
   statistics(): readonly Statistic[];
@@ -81,6 +92,11 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
         options.onClusterId();
       },
       handOver: (why) => ownership.handOver(why),
+      async caughtUp(member) {
+        if (await replication.untilEqual(member, EQUAL_MAX_MS)) return;
+        const seconds = EQUAL_MAX_MS / 1000;
+        throw new Error(`member ${member} was added but lacks handlers after ${seconds}s`);
+      },
     });
     const rpc = new RpcLinks(clock, random, log, {
       bind: settings.rpcBind,
@@ -92,7 +108,12 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
     const parts = { clock, random, log, store, rpc, membership: cluster };
     const fullSyncMs = settings.fullSyncIntervalMs;
     const ownership = new OwnershipService(
-      { ...parts, log: log.with({ service: "alert" }), receiver: alerts },
+      {
+        ...parts,
+        log: log.with({ service: "alert" }),
+        receiver: alerts,
+        settledByOwners: (event) => void alerts.mergeState(event.topic, stateOf(event)),
+      },
       { boot: cluster.boot, delayMs: settings.delayPerMemberMs, fullSyncMs },
     );
     closers.push(() => ownership.close());
@@ -106,9 +127,21 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       { fullSyncMs },
     );
     closers.push(() => replication.close());
+    const isShared = (topic: string): boolean => !topic.startsWith(ANONYMOUS_PREFIX);
+    const topicSync = new TopicSync({ ...parts, states: alerts, isShared });
+    closers.push(() => topicSync.close());
+    const topicReads = new ClusterTopics({
+      ...parts,
+      local: alerts,
+      acting: (topic) => ownership.owners(topic).acting,
+      isShared,
+    });
+    replication.onSynced((member) => void topicSync.sync(member));
     alerts.setOwnership(ownership);
     ownership.open();
     replication.open();
+    topicSync.open();
+    topicReads.open();
     closers.push(() => rpc.close());
     rpc.open(cluster);
     closers.push(() => cluster.close());
@@ -118,11 +151,14 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       ownership,
       handlers: replication,
       topics: replicatedTopics(alerts, replication),
+      topicReads,
+      statesTaken: () => topicSync.settled(),
       recover: () => ownership.recover(),
       statistics: () => [
         { name: "alert", tags: {}, values: ownership.counters() },
         { name: "rpc", tags: {}, values: rpc.counters() },
         { name: "handler_definitions", tags: {}, values: replication.counters() },
+        { name: "topic_states", tags: {}, values: topicSync.counters() },
       ],
       close: () => closers.close(),
     };

@@ -6,9 +6,13 @@
  */
 
 import { AlertService } from "#alert/alert-service.ts";
+import type { HandlerServices } from "#alert/handler.ts";
+import { HandlerKinds } from "#alert/handler-kinds.ts";
 import { DELIVERY_LIMITS } from "#alert/limits.ts";
+import { SilenceService } from "#alert/silence-service.ts";
 import { SubscriptionTokenStore, subscriptionTokenKind } from "#auth/subscription-tokens.ts";
 import { UserService, userKind } from "#auth/user-service.ts";
+import type { Membership } from "#cluster/ports.ts";
 import { clusterSettings, milliseconds } from "#config/cluster-settings.ts";
 import type { DaemonConfig } from "#config/daemon-config.ts";
 import { ConfigService } from "#config/overrides.ts";
@@ -16,11 +20,15 @@ import { splitAddress } from "#config/sections/shared.ts";
 import { configOverrides } from "#config/stored-override.ts";
 import { InProcessEngine } from "#engine/engine-host.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
+import type { EdgeCount } from "#engine/stats.ts";
+import type { TaskMasterOptions } from "#engine/task-master.ts";
 import { makeTickEnvironment } from "#engine/tick-environment.ts";
 import { HANDLER_KINDS } from "#handlers/registry.ts";
 import { createApp } from "#http/app.ts";
 import { listen } from "#http/server.ts";
-import type { HttpServices } from "#http/services.ts";
+import { serviceTestsOf } from "#http/service-tester.ts";
+import type { HttpServices, Statistic } from "#http/services.ts";
+import { statisticsOf } from "#http/statistics.ts";
 import { serverTls } from "#http/tls.ts";
 import { Subscriptions } from "#ingest/subscriptions.ts";
 import type { Closers } from "#lib/closers.ts";
@@ -29,24 +37,34 @@ import { SeriesTable } from "#model/series-table.ts";
 import { KINDS } from "#storage/kinds/registry.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
 import type { AnyKind, Store } from "#storage/store.ts";
+import { StoredSilences } from "#storage/stored-silences.ts";
+import { StoredSnapshots } from "#storage/task-snapshots.ts";
 import { FORGETTING_TOPICS, StoredTopics } from "#storage/topic-states.ts";
 import { LoadDirectory, type LoadServices, loadKind } from "#tasks/load-directory.ts";
 import type { TaskServices } from "#tasks/ports.ts";
+import { RECORDING_KINDS } from "#tasks/recording-store.ts";
 import { TaskService } from "#tasks/task-service.ts";
 import { taskKind, templateKind } from "#tasks/task-store.ts";
 import { TemplateService } from "#tasks/template-service.ts";
 import { tickLanguage } from "#tasks/tick-language.ts";
+import { isBlocked } from "./cidrs.ts";
+import { onDeparture } from "./departures.ts";
 import { Identity } from "./identity.ts";
+import { InternalStats } from "./internal-stats.ts";
 import { formatJsonLine, formatLogfmt } from "./log-format.ts";
 import { CLUSTER_KINDS, openCluster } from "./open-cluster.ts";
+import { openReplays } from "./open-replays.ts";
+import { Outside } from "./outside.ts";
 import type { RunOptions } from "./run-options.ts";
 import { zoneOffsetMs } from "./system.ts";
+import { openUdpInputs } from "./udp-inputs.ts";
 import { API_LEVEL, COMMIT, VERSION } from "./version.ts";
 
 /** What users define, beside the tables of lower rooms. */
 const DEFINITION_KINDS: readonly AnyKind[] = [
   configOverrides,
   loadKind,
+  ...RECORDING_KINDS,
   subscriptionTokenKind,
   taskKind,
   templateKind,
@@ -81,8 +99,19 @@ export async function wire(
   const tls = serverTls(config);
   const server = serverNames(config, identity);
   const section = (name: string): unknown => Reflect.get(overrides.current(), name);
-  const alerts = openAlerts(config, options, { store, server, section });
+  const alertServices = alertServicesOf(options, server, section);
+  const alerts = openAlerts(config, options, { store, services: alertServices });
   closers.push(() => alerts.close());
+  const silences = new SilenceService({
+    silences: alerts.silences,
+    store: new StoredSilences(store),
+    clock,
+    random,
+    log: alertServices.log,
+    self: () => identity.serverId,
+  });
+  silences.open();
+  closers.push(() => silences.close());
   let relink = (): void => {};
   const cluster = await openCluster({
     settings: clusterSettings(config),
@@ -100,24 +129,33 @@ export async function wire(
     deadman: config.deadman,
   });
   const taskLog = log.with({ service: "kapacitor", task_master: "main" });
+  const outside = new Outside({
+    ...{ clock, random, log: log.with({ service: "influxdb" }) },
+    config: () => overrides.current(),
+    blocked: options.blockedAddresses,
+  });
+  const engineServices = { clock, random, log: taskLog, alerts, server, ...outside, zoneOffsetMs };
+  const snapshots = new StoredSnapshots(store);
+  const engineOptions = { environment, specs: NODE_SPECS, ...memoryOptions(config) };
   const engine = new InProcessEngine(
     {
-      clock,
-      random,
-      log: taskLog,
-      alerts,
-      server,
-      zoneOffsetMs,
+      ...engineServices,
+      snapshots,
       taskFailed: (task, error) => void tasks.recordFailure(task, error),
     },
     new SeriesTable({ seed: random.u32() }),
-    { environment, specs: NODE_SPECS, name: "main" },
+    {
+      ...engineOptions,
+      name: "main",
+      snapshotIntervalMs: milliseconds(config.task["snapshot-interval"]),
+    },
   );
   closers.push(() => engine.close());
   const taskServices: TaskServices = {
     store,
     engine,
     topics: cluster.topics,
+    snapshots,
     language: tickLanguage(environment),
     clock,
     random,
@@ -127,8 +165,14 @@ export async function wire(
   const templates = new TemplateService(taskServices, tasks);
 
   const tokens = new SubscriptionTokenStore(store);
-  const subscriptions = openSubscriptions(config, options, { identity, engine, tokens });
+  const subscriptions = openSubscriptions(config, options, {
+    identity,
+    engine,
+    tokens,
+    membership: cluster.membership,
+  });
   overrides.onChange("influxdb", (sections) => subscriptions.update(sections));
+  onDeparture(cluster.membership, (serverId) => void subscriptions.dropMember(serverId));
   closers.push(() => subscriptions.stop());
   relink = () => {
     subscriptions.relink().catch((error: unknown) => {
@@ -138,16 +182,40 @@ export async function wire(
     });
   };
 
+  await cluster.statesTaken();
   await tasks.startEnabled();
+  const { dir } = config.replay;
+  const rawQueries = outside.queries;
+  const { recordings, replays } = await openReplays(
+    { dir, log, tasks, taskServices, engine, engineServices, engineOptions, rawQueries },
+    closers,
+  );
   cluster.recover();
+  const udp = await openUdpInputs(
+    config.udp,
+    {
+      write: (chunk) => engine.write(chunk),
+      defaultRetentionPolicy: config["default-retention-policy"],
+      log: log.with({ service: "udp" }),
+    },
+    closers,
+  );
   const services: HttpServices = {
     engine,
     tasks,
     templates,
     language: taskServices.language,
     topics: cluster.topics,
+    topicReads: cluster.topicReads,
     handlers: cluster.handlers,
     delivery: alerts,
+    silences,
+    serviceTests: serviceTestsOf({
+      kinds: new HandlerKinds(HANDLER_KINDS, { disabled: options.disabledHandlers }),
+      services: { ...alertServices, publish: () => {} },
+    }),
+    recordings,
+    replays,
     membership: cluster.membership,
     store,
     config: overrides,
@@ -184,8 +252,14 @@ export async function wire(
       pprofEnabled: config.http["pprof-enabled"],
       sharedSecret: config.http["shared-secret"],
     },
-    statistics: () => cluster.statistics(),
+    statistics: () => [
+      ...cluster.statistics(),
+      ...alerts.statistics(),
+      ...udp.statistics(),
+      ...engine.edges().map(edgeStatistic),
+    ],
   };
+  if (config.stats.enabled) openStats(config, { services, engine, server }, closers);
   const { host, port } = splitAddress(config.http["bind-address"]);
   const listening = listen(createApp(services), {
     host,
@@ -209,6 +283,60 @@ export async function wire(
       { ...taskServices, tasks, templates, handlers: cluster.handlers },
       closers,
     ),
+  };
+}
+
+function edgeStatistic({ task, parent, child, type, messages }: EdgeCount): Statistic {
+  const values = { collected: messages, emitted: messages };
+  return { name: "edges", tags: { task, parent, child, type }, values };
+}
+
+function openStats(
+  { stats }: DaemonConfig,
+  parts: {
+    readonly services: HttpServices;
+    readonly engine: InProcessEngine;
+    readonly server: ServerNames;
+  },
+  closers: Closers,
+): void {
+  const { services, engine, server } = parts;
+  const { clock, tasks, subscriptions } = services;
+  const made = new InternalStats(
+    {
+      clock,
+      log: services.log.with({ service: "stats" }),
+      engine,
+      server,
+      overview: () => {
+        const { tasks: all, enabled } = tasks.counts();
+        return {
+          num_tasks: all,
+          num_enabled_tasks: enabled,
+          num_subscriptions: subscriptions.count(),
+        };
+      },
+      memory: () => services.process.memory(),
+      statistics: () => [
+        ...statisticsOf(services),
+        { name: "stats", tags: {}, values: { ...made.counters } },
+      ],
+    },
+    {
+      intervalMs: milliseconds(stats["stats-interval"]),
+      db: stats.database,
+      rp: stats["retention-policy"],
+    },
+  );
+  made.open();
+  closers.push(() => made.close());
+}
+
+/** What one task may remember, and for how long. */
+function memoryOptions({ task }: DaemonConfig): Pick<TaskMasterOptions, "limits" | "groupIdleMs"> {
+  return {
+    limits: { groupsMax: task["groups-max"], bufferedPointsMax: task["buffered-points-max"] },
+    groupIdleMs: milliseconds(task["group-idle"]),
   };
 }
 
@@ -245,26 +373,33 @@ function serverNames(config: DaemonConfig, identity: Identity): ServerNames {
   };
 }
 
+/** What handlers may use, before `publish` is known. */
+type AlertServices = Omit<HandlerServices, "publish">;
+
+function alertServicesOf(
+  { clock, logWriter, blockedAddresses }: RunOptions,
+  server: ServerNames,
+  section: (name: string) => unknown,
+): AlertServices {
+  const log = logWriter.log.with({ service: "alert" });
+  if (blockedAddresses === undefined) return { clock, log, server, section };
+  const blocked = (address: string): boolean => isBlocked(blockedAddresses, address);
+  return { clock, log, server, section, isBlocked: blocked };
+}
+
 function openAlerts(
   config: DaemonConfig,
-  { clock, random, logWriter, disabledHandlers }: RunOptions,
-  parts: {
-    readonly store: Store;
-    readonly server: ServerNames;
-    readonly section: (name: string) => unknown;
-  },
+  { clock, random, disabledHandlers }: RunOptions,
+  { store, services }: { readonly store: Store; readonly services: AlertServices },
 ): AlertService {
-  const { store, server, section } = parts;
-  const log = logWriter.log.with({ service: "alert" });
   return new AlertService({
-    kinds: HANDLER_KINDS.map((kind) =>
-      disabledHandlers.has(kind.kind) ? { ...kind, check: () => "handler disabled" } : kind,
-    ),
-    services: { clock, log, server, section },
+    kinds: HANDLER_KINDS,
+    disabled: disabledHandlers,
+    services,
     store: config.alert["persist-topics"] ? new StoredTopics(store) : FORGETTING_TOPICS,
     clock,
     random,
-    log,
+    log: services.log,
     limits: { ...DELIVERY_LIMITS, waitingMax: config.alert["topic-buffer-length"] },
   });
 }
@@ -276,18 +411,21 @@ function openSubscriptions(
     readonly identity: Identity;
     readonly engine: InProcessEngine;
     readonly tokens: SubscriptionTokenStore;
+    readonly membership: Membership;
   },
 ): Subscriptions {
-  const { identity, engine, tokens } = parts;
+  const { identity, engine, tokens, membership } = parts;
   return new Subscriptions({
     sections: config.influxdb,
     identity: { serverId: identity.serverId, clusterId: () => identity.clusterId },
     hostname: config.hostname,
     httpPort: splitAddress(config.http["bind-address"]).port,
     ...(config.http["auth-enabled"] ? { tokens } : {}),
+    sharedSecret: config.http["shared-secret"],
     clock,
     random,
     log: logWriter.log.with({ service: "influxdb" }),
+    isMember: (serverId) => membership.view().members.some(({ id }) => id === serverId),
     write: (chunk) => engine.write(chunk),
   });
 }

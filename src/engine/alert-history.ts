@@ -47,6 +47,31 @@ export class AlertGroup {
     this.#ring = ringSize > 0 ? new Uint8Array(ringSize) : undefined;
   }
 
+  /** Plain numbers, for snapshots; the event ID is saved beside them. */
+  save(): readonly number[] {
+    const { level, previous, lastMs, lastNs, firstMs, firstNs } = this;
+    const flags = (this.isFlapping ? 1 : 0) + (this.inhibits ? 2 : 0);
+    const times = [lastMs, lastNs, firstMs, firstNs];
+    return [level, previous, flags, ...times, this.#newest, ...(this.#ring ?? [])];
+  }
+
+  /** Takes back what `save` gave; a ring of another size starts empty. */
+  load(saved: readonly number[]): void {
+    const [level = 0, previous = 0, flags = 0, lastMs = 0, lastNs = 0, ...rest] = saved;
+    const [firstMs = 0, firstNs = 0, newest = 0, ...ring] = rest;
+    this.level = levelOf(level);
+    this.previous = levelOf(previous);
+    this.isFlapping = (flags & 1) !== 0;
+    this.inhibits = (flags & 2) !== 0;
+    this.lastMs = lastMs;
+    this.lastNs = lastNs;
+    this.firstMs = firstMs;
+    this.firstNs = firstNs;
+    if (this.#ring === undefined || ring.length !== this.#ring.length) return;
+    this.#ring.set(ring.map(levelOf));
+    this.#newest = Math.min(Math.max(0, newest), ring.length - 1);
+  }
+
   /** Takes the next level; true when it differs from the last. */
   push(level: Level): boolean {
     const changed = level !== this.level;
@@ -86,4 +111,8 @@ export class AlertGroup {
     }
     return changes / (size - 1);
   }
+}
+
+function levelOf(number: number): Level {
+  return number === 1 || number === 2 || number === 3 ? number : 0;
 }

@@ -30,6 +30,7 @@ export class AlertJudge {
       if (expression === undefined) return undefined;
       const filter = context.filters.take(expression);
       context.onStop(() => context.filters.release(filter));
+      context.saved({ save: () => filter.save(), load: (saved) => filter.load(saved) });
       return filter;
     };
     this.#levels = levels.map(compile);

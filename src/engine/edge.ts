@@ -11,6 +11,7 @@
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import type { GroupCounts } from "./group-counts.ts";
+import type { TaskTicks } from "./group-expiry.ts";
 import { NodeError } from "./node-error.ts";
 import type { BatchBegin, Receiver } from "./receiver.ts";
 import type { MessageTimer, NodeTimer } from "./timer.ts";
@@ -25,6 +26,8 @@ export interface EdgeOptions {
   readonly nodeTimer: NodeTimer;
   /** Counts per group, when a `stats` node watches this edge. */
   readonly groups: GroupCounts | undefined;
+  /** Written into groups that a message touches, when idle groups expire. */
+  readonly ticks: TaskTicks | undefined;
 }
 
 export class Edge implements Receiver {
@@ -35,6 +38,7 @@ export class Edge implements Receiver {
   readonly #timer: MessageTimer;
   readonly #nodeTimer: NodeTimer;
   readonly #groups: GroupCounts | undefined;
+  readonly #ticks: TaskTicks | undefined;
   #collected = 0;
 
   constructor(options: EdgeOptions) {
@@ -45,6 +49,7 @@ export class Edge implements Receiver {
     this.#timer = options.timer;
     this.#nodeTimer = options.nodeTimer;
     this.#groups = options.groups;
+    this.#ticks = options.ticks;
   }
 
   /** Points or batches carried so far. */
@@ -54,6 +59,7 @@ export class Edge implements Receiver {
 
   point(group: Group, point: Point): void {
     this.#collected++;
+    if (this.#ticks !== undefined) group.seen = this.#ticks.now;
     if (this.#groups !== undefined) this.#groups.add(group, 1);
     try {
       if (this.#timer.active) {
@@ -70,6 +76,7 @@ export class Edge implements Receiver {
   }
 
   beginBatch(group: Group, begin: BatchBegin): void {
+    if (this.#ticks !== undefined) group.seen = this.#ticks.now;
     try {
       this.#to.beginBatch(group, begin);
     } catch (error) {

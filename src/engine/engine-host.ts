@@ -7,6 +7,7 @@
  * taken: back-pressure, never silent loss.
  */
 
+import type { Cancel } from "#lib/clock.ts";
 import type { LineProtocolCursor } from "#model/line-protocol.ts";
 import { LineProtocolReader } from "#model/line-protocol.ts";
 import type { Point } from "#model/point.ts";
@@ -15,9 +16,11 @@ import type { Series } from "#model/series.ts";
 import type { SeriesTable } from "#model/series-table.ts";
 import type { ScriptResult } from "#tick/environment.ts";
 import { dotOfTask } from "./dot.ts";
+import type { ForkTarget } from "./fork.ts";
 import {
   BACKLOG_BYTES_MAX,
   BACKLOG_WRITES_MAX,
+  EXPIRED_SERIES_MIN,
   LOOPBACK_ROUNDS_AWAITED,
   SLICE_CHECK_LINES,
   SLICE_CHECK_POINTS,
@@ -35,7 +38,8 @@ import type {
   WriteChunk,
   WriteOutcome,
 } from "./ports.ts";
-import { RateMeter, statsOf } from "./stats.ts";
+import { type EdgeCount, edgeCountsOf, RateMeter, statsOf } from "./stats.ts";
+import type { TaskBatch } from "./task.ts";
 import { TaskMaster, type TaskMasterOptions } from "./task-master.ts";
 
 export interface EngineOptions extends TaskMasterOptions {
@@ -48,6 +52,7 @@ export interface EngineOptions extends TaskMasterOptions {
 interface Job {
   readonly chunk: WriteChunk;
   readonly answer: (outcome: WriteOutcome) => void;
+  readonly fail: (error: unknown) => void;
   cursor: LineProtocolCursor | undefined;
   /** Set when the whole body has been read. */
   points: readonly Point[] | undefined;
@@ -70,6 +75,8 @@ export class InProcessEngine implements EngineHost {
   readonly #meters = new Map<string, RateMeter>();
   readonly #queue: Job[] = [];
   #head = 0;
+  /** Groups expired since the table of series started anew. */
+  #expired = 0;
   #bytes = 0;
   #events = 0;
   #turnOpen = false;
@@ -89,6 +96,12 @@ export class InProcessEngine implements EngineHost {
         },
       },
       options,
+      {
+        wake: () => {
+          if (!this.#working && !this.#turnOpen) this.#openTurn();
+        },
+        expired: (groups) => this.#forgetSeries(groups),
+      },
     );
     this.#table = table;
     this.#reader = new LineProtocolReader(table);
@@ -107,8 +120,9 @@ export class InProcessEngine implements EngineHost {
   }
 
   async stop(id: string): Promise<void> {
-    this.#master.stop(id);
+    const stopped = this.#master.stop(id);
     this.#meters.delete(id);
+    await stopped;
     await this.#services.alerts.settled();
   }
 
@@ -121,11 +135,12 @@ export class InProcessEngine implements EngineHost {
     const waiting = this.#queue.length - this.#head;
     const full = waiting >= this.#writesMax || (waiting > 0 && this.#bytes + size > this.#bytesMax);
     if (this.#closed || full) return Promise.resolve({ kind: "overloaded" });
-    return new Promise((answer) => {
+    return new Promise((answer, fail) => {
       this.#bytes += size;
       this.#queue.push({
         chunk,
         answer,
+        fail,
         cursor: undefined,
         points: undefined,
         next: 0,
@@ -137,6 +152,12 @@ export class InProcessEngine implements EngineHost {
     });
   }
 
+  /** Gives a listener (a recording) the points it wants, like a task, until cancelled. It must not throw. */
+  tap(target: ForkTarget): Cancel {
+    this.#master.fork.add(target);
+    return () => this.#master.fork.remove(target);
+  }
+
   /** What running tasks want of a series' points: nothing, everything, or some fields. */
   wantsOf(series: Series): boolean | readonly string[] {
     return this.#wants(series);
@@ -146,6 +167,20 @@ export class InProcessEngine implements EngineHost {
   push(point: Point): void {
     this.#master.push(point);
     this.#work();
+  }
+
+  /** Hands in the result of a batch task's query, by its place in the script. Never throws. */
+  pushBatch(task: string, query: number, batch: TaskBatch): void {
+    this.#master.get(task)?.pushBatch(query, batch);
+    this.#work();
+  }
+
+  /** Ends a task's stream but leaves it there to be asked; see `Task.drain`. Resolves when all came out. */
+  async drain(task: string): Promise<void> {
+    const running = this.#master.get(task);
+    running?.drain();
+    await running?.drained();
+    await this.#services.alerts.settled();
   }
 
   endpoint(task: string, endpoint: string): Result | undefined {
@@ -166,6 +201,11 @@ export class InProcessEngine implements EngineHost {
     return this.#table.counts().filter(({ points }) => points > 0);
   }
 
+  /** The edges of all running tasks. */
+  edges(): readonly EdgeCount[] {
+    return [...this.#master.tasks()].flatMap(edgeCountsOf);
+  }
+
   endpoints(): readonly string[] {
     const names: string[] = [];
     for (const task of this.#master.tasks()) {
@@ -174,16 +214,27 @@ export class InProcessEngine implements EngineHost {
     return names.sort();
   }
 
-  /** Answers what waits as overloaded, stops all tasks, and waits until their events are safe. */
+  /**
+   * Answers what waits as overloaded, saves and stops all tasks, and waits until their events are safe. Tasks whose
+   * state cannot be saved are drained.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     for (const job of this.#queue.splice(0).slice(this.#head)) job.answer({ kind: "overloaded" });
     this.#head = 0;
     this.#bytes = 0;
-    this.#master.stopAll();
+    await this.#master.suspendAll();
     this.#master.fork.close();
     await this.#services.alerts.settled();
+  }
+
+  /** Series of groups that are over are mostly over too: the table of series starts anew when many are. */
+  #forgetSeries(groups: number): void {
+    this.#expired += groups;
+    if (this.#expired < EXPIRED_SERIES_MIN || this.#expired * 2 < this.#table.keys) return;
+    this.#expired = 0;
+    this.#table.restart();
   }
 
   #started(id: string, outcome: StartOutcome): StartOutcome {
@@ -286,7 +337,7 @@ export class InProcessEngine implements EngineHost {
     }
     this.#bytes -= job.chunk.body.length;
     if (this.#events === job.eventsBefore) job.answer(outcome);
-    else this.#services.alerts.settled().then(() => job.answer(outcome));
+    else this.#services.alerts.settled().then(() => job.answer(outcome), job.fail);
   }
 
   #countingAlerts(alerts: AlertPort): AlertPort {
@@ -297,6 +348,9 @@ export class InProcessEngine implements EngineHost {
       },
       lastState: (topic, id) => alerts.lastState(topic, id),
       openInline: (topic, handlers) => alerts.openInline(topic, handlers),
+      inhibited: (event) => alerts.inhibited?.(event),
+      globals: (handlers) => alerts.globals(handlers),
+      remember: (topic, state) => alerts.remember(topic, state),
       closeInline: (topic) => alerts.closeInline(topic),
       settled: () => alerts.settled(),
     };

@@ -11,6 +11,7 @@ import type { NodeDefinition } from "#tick/environment.ts";
 import { referencesOf } from "#tick/inspect.ts";
 import { Calls } from "./calls.ts";
 import type { AnyNodeSpec } from "./node.ts";
+import type { EngineServices } from "./ports.ts";
 
 export type FieldNeeds = "all" | ReadonlySet<string>;
 
@@ -41,6 +42,7 @@ export function withReferences(
 export function sourceNeeds(
   nodes: readonly NodeDefinition[],
   specs: ReadonlyMap<string, AnyNodeSpec>,
+  services: EngineServices,
 ): readonly SourceNeeds[] {
   const below = new Map<NodeDefinition, FieldNeeds>();
   const found: SourceNeeds[] = [];
@@ -50,7 +52,7 @@ export function sourceNeeds(
     const options = spec?.options(node);
     node.parents.forEach((parent, input) => {
       const own = below.get(node) ?? NO_FIELDS;
-      const needs = spec?.needs === undefined ? "all" : spec.needs(options, own, input);
+      const needs = spec?.needs === undefined ? "all" : spec.needs(options, own, input, services);
       below.set(parent, unionOf(below.get(parent) ?? NO_FIELDS, needs));
       if (parent !== nodes[0]) return;
       const measurement = new Calls(node.calls).string("measurement") ?? "";

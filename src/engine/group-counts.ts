@@ -6,9 +6,10 @@
  */
 
 import type { Group } from "#model/group.ts";
-import { GroupState } from "./group-state.ts";
+import type { GroupState } from "./group-state.ts";
+import { type StateCodec, savedNumber } from "./snapshot.ts";
 
-interface Count {
+export interface Count {
   readonly group: Group;
   points: number;
 }
@@ -17,8 +18,21 @@ export class GroupCounts {
   readonly #state: GroupState<Count>;
   readonly #counts = new Set<Count>();
 
-  constructor(slot: number) {
-    this.#state = new GroupState(slot);
+  /** `state` from the pipeline; its codec is `codec`. */
+  constructor(state: GroupState<Count>) {
+    this.#state = state;
+  }
+
+  /** How the counts are saved. */
+  get codec(): StateCodec<Count> {
+    return {
+      save: ({ points }) => points,
+      load: (saved, group) => {
+        const count = { group, points: savedNumber(saved) };
+        this.#counts.add(count);
+        return count;
+      },
+    };
   }
 
   add(group: Group, points: number): void {

@@ -16,6 +16,7 @@ import type { GroupState } from "./group-state.ts";
 import type { NodeContext } from "./node.ts";
 import type { PointFilter } from "./point-filters.ts";
 import type { EngineServices } from "./ports.ts";
+import { SnapshotError, savedList } from "./snapshot.ts";
 
 export class GroupLambdas {
   readonly lambdas: readonly Lambda[];
@@ -30,10 +31,17 @@ export class GroupLambdas {
   constructor(expressions: readonly Expression[], context: NodeContext) {
     expressions.forEach(refuseImpossible);
     this.lambdas = expressions.map((expression) => compileLambda(expression));
-    this.#states = context.groupState();
     const services = lambdaServices(context.services);
     this.#roots = this.lambdas.map((lambda) => lambda.newState(services));
     this.#isStateful = this.lambdas.some((lambda) => lambda.isStateful);
+    this.#states = context.groupState({
+      save: (states) => (this.#isStateful ? states.map((state) => state.save()) : 0),
+      load: (saved) => {
+        const states = this.#fresh();
+        if (this.#isStateful) states.forEach((state, i) => loadState(state, savedList(saved)[i]));
+        return states;
+      },
+    });
     this.#lastStates = this.#roots;
   }
 
@@ -57,6 +65,11 @@ export class GroupLambdas {
   }
 }
 
+/** Throws `SnapshotError` when what was saved is of another expression. */
+export function loadState(state: LambdaState, saved: unknown): void {
+  if (!state.load(saved)) throw new SnapshotError("the state of an expression does not fit");
+}
+
 /** Throws when an expression can never have a value because of its constant types. */
 export function refuseImpossible(expression: Expression, index = 0): void {
   const problem = checkLambda(expression);
@@ -65,7 +78,12 @@ export function refuseImpossible(expression: Expression, index = 0): void {
 
 /** What lambdas need of the world, out of the engine's services. */
 export function lambdaServices(services: EngineServices): LambdaServices {
-  return { now: () => services.clock.now(), random: services.random };
+  const { clock, random } = services;
+  return {
+    now: () => clock.now(),
+    random,
+    zoneOffsetMs: (ms) => services.zoneOffsetMs?.(ms) ?? 0,
+  };
 }
 
 /** One lambda with state per group, as `where` and the state nodes use it. */
@@ -86,8 +104,15 @@ export class GroupLambda {
       context.onStop(() => context.filters.release(shared));
       this.#shared = shared;
     }
-    this.#states = context.groupState();
     this.#root = this.lambda.newState(lambdaServices(context.services));
+    this.#states = context.groupState({
+      save: (state) => (this.lambda.isStateful ? state.save() : 0),
+      load: (saved) => {
+        const state = this.#fresh();
+        if (this.lambda.isStateful) loadState(state, saved);
+        return state;
+      },
+    });
     this.#lastState = this.#root;
   }
 
@@ -104,10 +129,13 @@ export class GroupLambda {
   }
 
   #of(group: Group): LambdaState {
-    const fresh = (): LambdaState => (this.lambda.isStateful ? this.#root.forGroup() : this.#root);
-    const state = this.#states.get(group) ?? this.#states.set(group, fresh());
+    const state = this.#states.get(group) ?? this.#states.set(group, this.#fresh());
     this.#lastGroup = group;
     this.#lastState = state;
     return state;
+  }
+
+  #fresh(): LambdaState {
+    return this.lambda.isStateful ? this.#root.forGroup() : this.#root;
   }
 }

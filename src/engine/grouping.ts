@@ -46,16 +46,48 @@ export function readDimensions(args: readonly TickValue[]): readonly string[] | 
   return "*";
 }
 
-/** All groups made by one node, by key. */
+/** How many groups a task may have. */
+export interface GroupBudget {
+  /** One more; throws `Error` when there are too many. */
+  take(): void;
+  giveBack(): void;
+}
+
+/** All groups made by one node, by key. Bounded by the budget given. */
 export class GroupTable {
   readonly #named = new Map<string, Group>();
   readonly #unnamed = new Map<string, Group>();
+  readonly #budget: GroupBudget | undefined;
+
+  constructor(budget?: GroupBudget) {
+    this.#budget = budget;
+  }
+
+  get size(): number {
+    return this.#named.size + this.#unnamed.size;
+  }
+
+  /** In order of creation; those grouped by name last. Groups may be removed meanwhile. */
+  *groups(): Generator<Group> {
+    yield* this.#unnamed.values();
+    yield* this.#named.values();
+  }
+
+  /** Forgets a group; the next point of it makes a new one. */
+  remove(group: Group): void {
+    const groups = group.dimensions.byName ? this.#named : this.#unnamed;
+    if (groups.get(group.id) !== group) return;
+    groups.delete(group.id);
+    group.isOver = true;
+    this.#budget?.giveBack();
+  }
 
   find(name: string, dimensions: Dimensions, tagValues: readonly string[]): Group {
     const groups = dimensions.byName ? this.#named : this.#unnamed;
     const key = groupIdOf(name, dimensions, tagValues);
     let group = groups.get(key);
     if (group === undefined) {
+      this.#budget?.take();
       group = new Group(name, dimensions, tagValues);
       groups.set(group.id, group);
     }
@@ -75,7 +107,7 @@ export class GroupTable {
 
 export class Grouping {
   readonly #rule: GroupingRule;
-  readonly #table = new GroupTable();
+  readonly #table: GroupTable;
   readonly #memo: SeriesMemo<Group>;
   /** By the list of tag keys, which series of one sort share. */
   readonly #named = new WeakMap<readonly string[], Dimensions>();
@@ -83,8 +115,9 @@ export class Grouping {
   #only: Group | undefined;
 
   /** `slot` from `takeSlot`. */
-  constructor(rule: GroupingRule, slot: number) {
+  constructor(rule: GroupingRule, slot: number, table: GroupTable) {
     this.#rule = rule;
+    this.#table = table;
     this.#memo = new SeriesMemo(slot);
   }
 
@@ -93,7 +126,7 @@ export class Grouping {
     const wanted = byName || this.#rule.byName;
     if (this.#rule.tagNames.length === 0 && !wanted) return this.#single(series);
     const known = this.#memo.get(series);
-    if (known !== undefined && known.dimensions.byName === wanted) return known;
+    if (known !== undefined && !known.isOver && known.dimensions.byName === wanted) return known;
     return this.#memo.set(series, this.find(series, byName));
   }
 
@@ -105,7 +138,9 @@ export class Grouping {
   }
 
   #single(series: Series): Group {
-    this.#only ??= this.#table.find(series.name, NO_DIMENSIONS, []);
+    if (this.#only === undefined || this.#only.isOver) {
+      this.#only = this.#table.find(series.name, NO_DIMENSIONS, []);
+    }
     return this.#only;
   }
 

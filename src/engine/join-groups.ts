@@ -9,13 +9,23 @@
 import type { DurationNs } from "#lib/int64.ts";
 import { compareTime } from "#lib/time.ts";
 import { type Group, groupIdOf } from "#model/group.ts";
-import type { Point } from "#model/point.ts";
+import { Point } from "#model/point.ts";
 import type { FieldType, FieldValue } from "#model/shape.ts";
 import type { GroupState } from "./group-state.ts";
-import { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./grouping.ts";
 import { type JoinBatch, type Joined, JoinOutput } from "./join-output.ts";
 import { HELD_MESSAGES_MAX } from "./limits.ts";
 import type { NodeContext } from "./node.ts";
+import {
+  readTime,
+  SnapshotError,
+  type SnapshotReader,
+  type SnapshotWriter,
+  savedList,
+  savedNumber,
+  savedText,
+  savedTuple,
+} from "./snapshot.ts";
 
 export type JoinFill =
   | { readonly kind: "none" }
@@ -47,6 +57,8 @@ interface Moment {
 /** Groups that share the inputs' times: one group, or with `on` all groups of the same on-tags. */
 interface Scope {
   readonly key: string;
+  /** Number of its groups. */
+  groups: number;
   readonly heads: (Head | undefined)[];
   /** Groups with sets waiting. */
   readonly members: Set<JoinGroup>;
@@ -68,6 +80,11 @@ interface JoinGroup {
   readonly moments: Moment[];
 }
 
+/** Points that wait in an item. */
+function sizeOf(item: Point | JoinBatch | undefined): number {
+  return item === undefined ? 0 : item instanceof Point ? 1 : item.points.length;
+}
+
 export class JoinGroups {
   readonly #options: JoinOptions;
   readonly #inputs: number;
@@ -76,7 +93,7 @@ export class JoinGroups {
   readonly #byGroup: GroupState<JoinGroup>;
   readonly #groups = new Map<string, JoinGroup>();
   readonly #scopes = new Map<string, Scope>();
-  readonly #outputs = new GroupTable();
+  readonly #outputs: GroupTable;
   #held = 0;
   #unfinished: number;
 
@@ -87,6 +104,11 @@ export class JoinGroups {
     this.#context = context;
     this.#output = new JoinOutput(options, context.out);
     this.#byGroup = context.groupState();
+    this.#outputs = context.groupTable();
+    context.saved({
+      save: (out) => this.#save(out),
+      load: (saved, from) => this.#load(saved, from),
+    });
   }
 
   /** The group under which results of this incoming group go out. */
@@ -136,12 +158,18 @@ export class JoinGroups {
     const joinGroup = this.#groups.get(key);
     this.#byGroup.delete(group);
     if (joinGroup === undefined) return;
+    const { scope, moments } = joinGroup;
     this.#groups.delete(key);
-    joinGroup.scope.members.delete(joinGroup);
-    for (const { sets } of joinGroup.moments) this.#held -= sets.length;
-    joinGroup.moments.length = 0;
-    this.#forgetHeads(joinGroup.scope, source);
-    if (this.#options.on.length === 0) this.#scopes.delete(joinGroup.scope.key);
+    scope.groups--;
+    scope.members.delete(joinGroup);
+    for (const { sets } of moments) for (const set of sets) this.#letGo(set);
+    moments.length = 0;
+    this.#forgetHeads(scope, source);
+  }
+
+  /** The group has been deleted below; see `delete`. */
+  forget(out: Group): void {
+    this.#outputs.remove(out);
   }
 
   /** One input has ended; after the last everything left goes out. */
@@ -149,7 +177,10 @@ export class JoinGroups {
     if (--this.#unfinished > 0) return;
     for (const group of this.#groups.values()) {
       for (const moment of group.moments.splice(0)) {
-        for (const set of moment.sets) this.#output.emit(group.out, set, moment.ms, moment.ns);
+        for (const set of moment.sets) {
+          this.#letGo(set);
+          this.#output.emit(group.out, set, moment.ms, moment.ns);
+        }
       }
       group.scope.members.delete(group);
     }
@@ -160,8 +191,9 @@ export class JoinGroups {
     if (this.#options.deleteAll) scope.heads.fill(undefined);
     else scope.heads[source] = undefined;
     const kept = scope.matches.filter((match) => match.source !== source);
-    this.#held -= scope.matches.length - kept.length;
+    for (const match of scope.matches) if (match.source === source) this.#letGoOf(match.item);
     scope.matches.splice(0, scope.matches.length, ...kept);
+    if (scope.groups === 0 && kept.length === 0) this.#scopes.delete(scope.key);
   }
 
   /** With `on`: true for groups that have exactly the on-tags. */
@@ -178,6 +210,7 @@ export class JoinGroups {
     if (joinGroup === undefined) {
       const out = this.#outputs.find(group.name, group.dimensions, group.tagValues);
       joinGroup = { out, scope: this.#scopeOf(group), moments: [] };
+      joinGroup.scope.groups++;
       this.#groups.set(key, joinGroup);
     }
     return this.#byGroup.set(group, joinGroup);
@@ -196,7 +229,7 @@ export class JoinGroups {
     let scope = this.#scopes.get(key);
     if (scope === undefined) {
       const heads = Array.from({ length: this.#inputs }, () => undefined);
-      scope = { key, heads, members: new Set(), matches: [] };
+      scope = { key, groups: 0, heads, members: new Set(), matches: [] };
       this.#scopes.set(key, scope);
     }
     return scope;
@@ -218,28 +251,47 @@ export class JoinGroups {
     let set = sets.find((waiting) => waiting.items[source] === undefined);
     if (set === undefined) {
       set = { items: new Array(this.#inputs).fill(undefined), count: 0 };
-      this.#hold();
+      this.#count();
       sets.push(set);
       for (const match of group.scope.matches) {
-        if (match.ms === ms && match.ns === ns) place(set, match.source, match.item);
+        if (match.ms === ms && match.ns === ns) this.#place(set, match.source, match.item);
       }
     }
-    place(set, source, item);
+    this.#place(set, source, item);
     group.scope.members.add(group);
   }
 
   /** A matching item meets every waiting set of its time, and those that come later. */
   #addMatch(scope: Scope, match: Match): void {
-    this.#hold();
+    this.#count();
+    this.#context.held.add(sizeOf(match.item));
     scope.matches.push(match);
     for (const member of scope.members) {
       const moment = member.moments.find(({ ms, ns }) => ms === match.ms && ns === match.ns);
-      for (const set of moment?.sets ?? []) place(set, match.source, match.item);
+      for (const set of moment?.sets ?? []) this.#place(set, match.source, match.item);
     }
   }
 
-  #hold(): void {
+  #count(): void {
     if (++this.#held > HELD_MESSAGES_MAX) throw new Error("too many messages held for the join");
+  }
+
+  #place(set: Joined, source: number, item: Point | JoinBatch): void {
+    if (set.items[source] !== undefined) return;
+    this.#context.held.add(sizeOf(item));
+    set.items[source] = item;
+    set.count++;
+  }
+
+  /** A set leaves. */
+  #letGo(set: Joined): void {
+    this.#held--;
+    for (const item of set.items) this.#context.held.release(sizeOf(item));
+  }
+
+  #letGoOf(item: Point | JoinBatch): void {
+    this.#held--;
+    this.#context.held.release(sizeOf(item));
   }
 
   #momentOf(group: JoinGroup, ms: number, ns: number): Moment {
@@ -272,7 +324,7 @@ export class JoinGroups {
       for (const set of sets) {
         if (!passed && set.count < this.#inputs) break;
         gone++;
-        this.#held--;
+        this.#letGo(set);
         this.#output.emit(out, set, ms, ns);
       }
       if (gone < sets.length) {
@@ -289,17 +341,93 @@ export class JoinGroups {
     const { matches, heads } = scope;
     const passed = ({ ms, ns }: Match): boolean =>
       heads.every((head) => head !== undefined && compareTime(head.ms, head.ns, ms, ns) > 0);
-    while (matches[0] !== undefined && passed(matches[0])) {
+    for (;;) {
+      const [oldest] = matches;
+      if (oldest === undefined || !passed(oldest)) break;
       matches.shift();
-      this.#held--;
+      this.#letGoOf(oldest.item);
     }
+  }
+
+  #save(out: SnapshotWriter): unknown {
+    const item = (held: Point | JoinBatch | undefined): unknown => {
+      if (held === undefined) return null;
+      if (held instanceof Point) return [out.point(held)];
+      return [held.name, out.group(held.group), out.points(held.points)];
+    };
+    const scopes = [...this.#scopes.values()].map(({ key, heads, matches }) => [
+      key,
+      heads.map((head) => head ?? null),
+      matches.map((match) => [match.source, match.ms, match.ns, item(match.item)]),
+    ]);
+    const groups = [...this.#groups].map(([key, { out: group, scope, moments }]) => [
+      key,
+      out.group(group),
+      scope.key,
+      moments.map(({ ms, ns, sets }) => [ms, ns, sets.map(({ items }) => items.map(item))]),
+    ]);
+    return [scopes, groups];
+  }
+
+  #load(saved: unknown, from: SnapshotReader): void {
+    const [scopes, groups] = savedTuple(saved, 2);
+    for (const scope of savedList(scopes)) this.#loadScope(savedTuple(scope, 3), from);
+    for (const group of savedList(groups)) this.#loadGroup(savedTuple(group, 4), from);
+  }
+
+  #loadScope([savedKey, heads, matches]: readonly unknown[], from: SnapshotReader): void {
+    const key = savedText(savedKey);
+    const scope: Scope = {
+      key,
+      groups: 0,
+      heads: savedTuple(heads, this.#inputs).map((head) =>
+        head === null ? undefined : { ...readTime(head) },
+      ),
+      members: new Set(),
+      matches: [],
+    };
+    for (const match of savedList(matches)) {
+      const [source, ms, ns, held] = savedTuple(match, 4);
+      const item = readItem(held, from);
+      if (item === undefined) continue;
+      const time = { ms: savedNumber(ms), ns: savedNumber(ns) };
+      this.#addMatch(scope, { source: savedNumber(source), ...time, item });
+    }
+    this.#scopes.set(key, scope);
+  }
+
+  #loadGroup([key, number, scopeKey, moments]: readonly unknown[], from: SnapshotReader): void {
+    const scope = this.#scopes.get(savedText(scopeKey));
+    if (scope === undefined) throw new SnapshotError("a join's group has no scope");
+    const group: JoinGroup = { out: from.group(number), scope, moments: [] };
+    scope.groups++;
+    for (const moment of savedList(moments)) {
+      const [ms, ns, sets] = savedTuple(moment, 3);
+      const time = { ms: savedNumber(ms), ns: savedNumber(ns) };
+      const read = savedList(sets).map((items) => this.#loadSet(items, from));
+      group.moments.push({ ...time, sets: read });
+    }
+    if (group.moments.length > 0) scope.members.add(group);
+    this.#groups.set(savedText(key), group);
+  }
+
+  #loadSet(items: unknown, from: SnapshotReader): Joined {
+    const set: Joined = { items: new Array(this.#inputs).fill(undefined), count: 0 };
+    this.#count();
+    savedTuple(items, this.#inputs).forEach((held, source) => {
+      const item = readItem(held, from);
+      if (item !== undefined) this.#place(set, source, item);
+    });
+    return set;
   }
 }
 
-function place(set: Joined, source: number, item: Point | JoinBatch): void {
-  if (set.items[source] !== undefined) return;
-  set.items[source] = item;
-  set.count++;
+function readItem(saved: unknown, from: SnapshotReader): Point | JoinBatch | undefined {
+  if (saved === null) return undefined;
+  const parts = savedList(saved);
+  if (parts.length === 1) return from.point(parts[0]);
+  const [name, group, points] = savedTuple(saved, 3);
+  return { name: savedText(name), group: from.group(group), points: from.points(points) };
 }
 
 function keyOf(group: Group): string {

@@ -41,3 +41,33 @@ export const LOOPBACK_POINTS_MAX = 1_000_000;
 
 /** Rounds of `kapacitorLoopback` that a write's answer waits for; later rounds still run, unawaited. */
 export const LOOPBACK_ROUNDS_AWAITED = 64;
+
+/** How long a stopping task may drain (posts under way), ms; what is left then is dropped and counted by its node. */
+export const DRAIN_MS_MAX = 10_000;
+
+/** Longest wait of a schedule before it looks at the wall clock again, ms, since that clock may be set. */
+export const SCHEDULE_WAIT_MS_MAX = 60_000;
+
+/** Posts of one httpPost node under way at once; of one group there is one. */
+export const POSTS_UNDER_WAY_MAX = 16;
+
+/** Messages one httpPost node holds until their post was answered. Beyond, a message is dropped and counted. */
+export const POSTS_WAITING_MAX = 10_000;
+
+/** Points one httpPost node holds in waiting batches. Beyond, a batch is dropped and counted. */
+export const POST_POINTS_WAITING_MAX = 1_000_000;
+
+/** Groups looked at for expiry before the event loop has its turn. */
+export const EXPIRY_SLICE_GROUPS = 10_000;
+
+/** Groups of one task in a snapshot. A task with more is not saved, which is logged once: writing it would take too long. */
+export const SNAPSHOT_GROUPS_MAX = 100_000;
+
+/** Points that a task may hold to be saved; with more it is not saved. */
+export const SNAPSHOT_POINTS_MAX = 1_000_000;
+
+/** Snapshots of a task that took this share of the time since the last one are taken less often. */
+export const SNAPSHOT_TIME_SHARE = 0.01;
+
+/** Idle groups that must have expired before the table of series may start anew for them. */
+export const EXPIRED_SERIES_MIN = 10_000;

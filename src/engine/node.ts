@@ -10,6 +10,7 @@
 
 import type { Cancel } from "#lib/clock.ts";
 import type { Dbrp } from "#model/dbrp.ts";
+import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import type { Result } from "#model/result.ts";
 import type {
@@ -19,13 +20,17 @@ import type {
   PropertySpec,
   TaskType,
 } from "#tick/environment.ts";
+import type { OutgoingBatch } from "./batch-gate.ts";
 import type { FieldNeeds } from "./field-needs.ts";
 import type { GroupCounts } from "./group-counts.ts";
 import type { GroupState } from "./group-state.ts";
+import type { GroupTable } from "./grouping.ts";
 import type { Inhibitors } from "./inhibitors.ts";
 import type { PointFilters } from "./point-filters.ts";
 import type { EngineServices } from "./ports.ts";
 import type { Receiver } from "./receiver.ts";
+import type { SavedPart, StateCodec } from "./snapshot.ts";
+import type { HeldPoints } from "./task-budget.ts";
 
 export type EdgeType = "stream" | "batch";
 
@@ -53,13 +58,27 @@ export interface NodeContext {
   readonly firstOut: Receiver;
   /** The names of the parents, in link order. */
   readonly parents: readonly string[];
-  /** State per group of this node; the first one taken counts for `working_cardinality`. */
-  groupState<S>(): GroupState<S>;
+  /**
+   * State per group of this node; the first one taken counts for `working_cardinality`. With a codec it is
+   * part of snapshots; every state that the node's output depends on has one.
+   */
+  groupState<S>(codec?: StateCodec<S>): GroupState<S>;
   /** The same, not counted: what a node remembers of a group without working per group. */
   groupMemo<S>(): GroupState<S>;
+  /**
+   * A table for groups that this node makes. With `expire` idle groups are removed from it when the task is set
+   * so; it is called for each before, to tell the nodes below.
+   */
+  groupTable(expire?: (group: Group) => void): GroupTable;
+  /** Saves and loads what the node keeps besides the states of groups. */
+  saved(part: SavedPart): void;
+  /** Counts points that the node holds back, against the task's limit. */
+  readonly held: HeldPoints;
   /** A slot number for `Series.slots`, given back when the task stops. */
   seriesSlot(): number;
   counter(name: string): Counter;
+  /** A figure shown like a counter that somebody else keeps. */
+  figure(name: string, read: () => number): void;
   /** A point could not be handled: counts it, and logs it unless the node is quiet. The caller drops it. */
   error(message: string, error: unknown, fields?: Readonly<Record<string, unknown>>): void;
   log(
@@ -69,8 +88,23 @@ export interface NodeContext {
   ): void;
   /** Runs once after `delayMs` unless the task has stopped; a throw fails the task. */
   after(delayMs: number, run: () => void): Cancel;
-  /** Called when the task stops, after the stream was finished. */
-  onStop(run: () => void): void;
+  /**
+   * Called when the task stops, after the stream was finished and what drains has drained. The stop waits for
+   * what is returned; it must be bounded in time and not reject.
+   */
+  onStop(run: () => void | Promise<void>): void;
+  /**
+   * Called in `finish` by a node that cannot pass it on yet: the task stays whole until this resolves, but
+   * at most `DRAIN_MS_MAX`.
+   */
+  drains(until: Promise<void>): void;
+  /** Sends one batch into this source, in slices; resolves when it ran through, or the task has stopped. */
+  sendBatch(batch: OutgoingBatch): Promise<void>;
+  /**
+   * Runs what some I/O led to, as a message of its own: at once, or after the batch that is under way. Does
+   * nothing when the task has stopped; a throw fails the task.
+   */
+  resume(run: () => void): void;
   /** Called when all nodes of the task are built, before the first message. */
   onStart(run: () => void): void;
   /** Serves `GET /tasks/<task>/<name>`. Throws when the task has the endpoint already. */
@@ -107,12 +141,16 @@ export interface NodeSpec<Options> {
   /** True for nodes that scripts cannot call. */
   readonly hidden?: boolean;
   readonly quietErrors?: QuietErrors;
+  /** True for a node with work under way that no snapshot can hold: its task is always drained. */
+  readonly mustDrain?: boolean;
+  /** Form of the node's part in snapshots, 1 when not given; saved parts of another version are ignored. */
+  readonly stateVersion?: number;
   /**
    * Fields that the node needs in what the parent at `input` sends, given those that its children need of
    * its own output. Absent = all. Fields nobody needs are not even converted from text, so a node that hands
    * whole points to the outside needs all.
    */
-  needs?(options: Options, below: FieldNeeds, input: number): FieldNeeds;
+  needs?(options: Options, below: FieldNeeds, input: number, services: EngineServices): FieldNeeds;
   /** Reads and checks the definition; throws `Error` with the node's text. */
   options(definition: NodeDefinition): Options;
   /** Builds the running half: one receiver per incoming edge, or one for all. */

@@ -7,13 +7,17 @@
 
 import { assert } from "#lib/assert.ts";
 import { errorMessage } from "#lib/errors.ts";
+import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import type { Result } from "#model/result.ts";
 import { releaseSlot, takeSlot } from "#model/series.ts";
 import type { NodeDefinition } from "#tick/environment.ts";
+import { BatchGate } from "./batch-gate.ts";
 import { Edge } from "./edge.ts";
-import { GroupCounts } from "./group-counts.ts";
+import { type Count, GroupCounts } from "./group-counts.ts";
+import { GroupExpiry } from "./group-expiry.ts";
 import { GroupState } from "./group-state.ts";
+import { GroupTable } from "./grouping.ts";
 import type { Inhibitors } from "./inhibitors.ts";
 import { type AnyNodeSpec, inputType, type NodeContext, outputType } from "./node.ts";
 import { NodeError } from "./node-error.ts";
@@ -21,6 +25,8 @@ import type { PointFilters } from "./point-filters.ts";
 import type { EngineServices, TaskDefinition } from "./ports.ts";
 import { FanOut, NOWHERE, type Receiver } from "./receiver.ts";
 import { RunningNode } from "./running-node.ts";
+import type { RegisteredState, SnapshotSources, StateCodec } from "./snapshot.ts";
+import { TaskBudget, type TaskLimits } from "./task-budget.ts";
 import type { MessageTimer } from "./timer.ts";
 
 /** What a pipeline needs from the engine around it. */
@@ -32,6 +38,13 @@ export interface PipelineSurroundings {
   readonly timer: MessageTimer;
   /** Prefix of anonymous topics: `main`, or the ID of a replay. */
   readonly taskMaster: string;
+  /** True when batches are handed in (`Pipeline.feeds`), as replays do: query nodes do not run their queries. */
+  readonly takesBatches: boolean;
+  readonly limits: TaskLimits;
+  /** After this long without a message a group is forgotten; 0 = never. */
+  readonly groupIdleMs: number;
+  /** Told how many groups have expired. */
+  expired(groups: number): void;
   writeBack(point: Point): boolean;
   /** A timer of a node threw; the task has to be stopped. */
   failed(error: NodeError): void;
@@ -43,8 +56,14 @@ export class Pipeline {
   /** Takes what enters the task. */
   readonly source: Receiver;
   readonly endpoints: ReadonlyMap<string, () => Result>;
+  /** Where the results of each query of a batch task go, in the order of the script. */
+  readonly feeds: readonly Receiver[];
+  /** The way in for batches that queries give. */
+  readonly gate: BatchGate;
   readonly #starters: readonly (() => void)[];
-  readonly #stoppers: readonly (() => void)[];
+  readonly #stoppers: readonly (() => void | Promise<void>)[];
+  readonly #drains: Promise<void>[];
+  readonly #builder: Builder;
 
   /** Throws `Error` with the node's text when the task cannot run; nothing is left behind then. */
   constructor(
@@ -53,26 +72,60 @@ export class Pipeline {
     around: PipelineSurroundings,
   ) {
     const builder = new Builder(task, definitions, around);
+    this.#builder = builder;
+    this.gate = builder.gate;
+    this.#drains = builder.drains;
     try {
       this.source = builder.build();
     } catch (error) {
-      for (const stop of builder.stoppers.toReversed()) stop();
+      for (const stop of builder.stoppers.toReversed()) void stop();
       throw error;
     }
     this.nodes = builder.nodes;
     this.edges = builder.edges;
     this.endpoints = builder.endpoints;
+    this.feeds = builder.nodes.flatMap((node) => (isQuery(node.definition) ? node.inEdges : []));
     this.#starters = builder.starters;
     this.#stoppers = builder.stoppers;
   }
 
   start(): void {
     for (const start of this.#starters) start();
+    this.#builder.expiry?.start();
   }
 
-  /** Cancels timers and gives everything back. Does not drain; call `source.finish()` before. */
-  stop(): void {
-    for (const stop of this.#stoppers.toReversed()) stop();
+  /** What its nodes hold now. */
+  get budget(): TaskBudget {
+    return this.#builder.budget;
+  }
+
+  /** What snapshots are made of; `loose` are the groups that no node made. */
+  snapshotSources(loose: readonly Group[]): SnapshotSources {
+    return {
+      names: this.nodes.map((node) => node.name),
+      tables: this.nodes.flatMap((node) => this.#builder.tables.get(node) ?? []),
+      loose,
+      nodes: this.nodes.map((node) => ({
+        version: node.spec.stateVersion ?? 1,
+        groups: node.states,
+        parts: node.parts,
+      })),
+    };
+  }
+
+  /** What nodes still work on since `source.finish()`; `undefined` when nothing is left. */
+  draining(): Promise<unknown> | undefined {
+    return this.#drains.length === 0 ? undefined : Promise.all(this.#drains.splice(0));
+  }
+
+  /**
+   * Cancels timers and gives everything back. Does not drain; call `source.finish()` before. The promise, when
+   * there is one, is for what nodes still have to write; it does not reject.
+   */
+  stop(): Promise<unknown> | undefined {
+    this.gate.close();
+    const ends = this.#stoppers.toReversed().flatMap((stop) => stop() ?? []);
+    return ends.length === 0 ? undefined : Promise.allSettled(ends);
   }
 }
 
@@ -81,12 +134,18 @@ class Builder {
   readonly edges: Edge[] = [];
   readonly endpoints = new Map<string, () => Result>();
   readonly starters: (() => void)[] = [];
-  readonly stoppers: (() => void)[] = [];
+  readonly stoppers: (() => void | Promise<void>)[] = [];
+  readonly drains: Promise<void>[] = [];
+  readonly budget: TaskBudget;
+  readonly tables = new Map<RunningNode, GroupTable[]>();
+  readonly expiry: GroupExpiry | undefined;
+  readonly gate: BatchGate;
   readonly #task: TaskDefinition;
   readonly #around: PipelineSurroundings;
   readonly #running = new Map<NodeDefinition, RunningNode>();
   readonly #receivers = new Map<NodeDefinition, readonly Receiver[]>();
   readonly #watched = new Map<NodeDefinition, GroupCounts>();
+  readonly #groupStates: GroupState<unknown>[] = [];
   #groupSlots = 0;
   #stopped = false;
 
@@ -97,6 +156,16 @@ class Builder {
   ) {
     this.#task = task;
     this.#around = around;
+    this.budget = new TaskBudget(around.limits);
+    this.expiry = this.#makeExpiry(definitions);
+    this.gate = new BatchGate({
+      clock: around.services.clock,
+      timer: around.timer,
+      failed: (error) => {
+        const source = definitions[0]?.name ?? "";
+        around.failed(error instanceof NodeError ? error : new NodeError(source, error));
+      },
+    });
     const log = around.services.log.with({ task_master: around.taskMaster, task: task.id });
     for (const definition of definitions) {
       const spec = around.specs.get(definition.type.method);
@@ -124,7 +193,11 @@ class Builder {
   #watch(definition: NodeDefinition): void {
     const parent = definition.parents[0];
     assert(parent !== undefined, "a watching node has a parent");
-    if (!this.#watched.has(parent)) this.#watched.set(parent, new GroupCounts(this.#groupSlots++));
+    if (this.#watched.has(parent)) return;
+    const state = this.#groupState<Count>();
+    const counts = new GroupCounts(state);
+    this.#running.get(parent)?.states.push(registered(state, counts.codec));
+    this.#watched.set(parent, counts);
   }
 
   #buildNode(node: RunningNode): void {
@@ -178,7 +251,40 @@ class Builder {
       timer: this.#around.timer,
       nodeTimer: child.timer,
       groups,
+      ticks: this.expiry?.ticks,
     });
+  }
+
+  #makeExpiry([source]: readonly NodeDefinition[]): GroupExpiry | undefined {
+    const { groupIdleMs, expired } = this.#around;
+    if (groupIdleMs <= 0) return undefined;
+    return new GroupExpiry(groupIdleMs, {
+      after: (delayMs, run) => {
+        const node = source === undefined ? undefined : this.#running.get(source);
+        if (node !== undefined) this.#after(node, delayMs, run);
+      },
+      forget: (group) => this.#forget(group),
+      walked: expired,
+    });
+  }
+
+  /** Nodes drop their states when they are told; this takes what they remember besides, so memory returns. */
+  #forget(group: Group): void {
+    for (const state of this.#groupStates) state.delete(group);
+    group.slots.length = 0;
+  }
+
+  #groupState<S>(): GroupState<S> {
+    const state = new GroupState<S>(this.#groupSlots++);
+    this.#groupStates.push(state);
+    return state;
+  }
+
+  #groupTable(node: RunningNode, expire?: (group: Group) => void): GroupTable {
+    const table = new GroupTable(this.budget);
+    this.tables.set(node, [...(this.tables.get(node) ?? []), table]);
+    if (expire !== undefined) this.expiry?.add({ table, expire });
+    return table;
   }
 
   #contextOf(node: RunningNode, outs: readonly Receiver[]): NodeContext {
@@ -195,12 +301,16 @@ class Builder {
       out: outs.length > 1 ? new FanOut(outs) : (outs[0] ?? NOWHERE),
       firstOut: outs[0] ?? NOWHERE,
       parents: definition.parents.map((parent) => parent.name),
-      groupState: <S>() => {
-        const state = new GroupState<S>(this.#groupSlots++);
+      groupState: <S>(codec?: StateCodec<S>) => {
+        const state = this.#groupState<S>();
         node.cardinality ??= state;
+        node.states.push(registered(state, codec));
         return state;
       },
-      groupMemo: <S>() => new GroupState<S>(this.#groupSlots++),
+      groupMemo: <S>() => this.#groupState<S>(),
+      groupTable: (expire) => this.#groupTable(node, expire),
+      saved: (part) => node.parts.push(part),
+      held: this.budget,
       seriesSlot: () => {
         const slot = takeSlot();
         this.stoppers.push(() => releaseSlot(slot));
@@ -211,11 +321,23 @@ class Builder {
         node.counters.set(name, counter);
         return counter;
       },
+      figure: (name, read) => {
+        node.counters.set(name, {
+          get value() {
+            return read();
+          },
+        });
+      },
       error: (message, error, fields) => node.error(message, error, fields),
       log: (level, message, fields) => node.log[level](message, fields),
       after: (delayMs, run) => this.#after(node, delayMs, run),
       onStop: (run) => this.stoppers.push(run),
-      onStart: (run) => this.starters.push(run),
+      drains: (until) => this.drains.push(until),
+      sendBatch: (batch) => this.gate.send(node.inEdges[0] ?? outs[0] ?? NOWHERE, batch),
+      resume: (run) => this.gate.defer(() => this.#run(node, run)),
+      onStart: (run) => {
+        if (!(around.takesBatches && isQuery(definition))) this.starters.push(run);
+      },
       endpoint: (name, read) => {
         if (this.endpoints.has(name)) {
           throw new Error(
@@ -236,13 +358,17 @@ class Builder {
 
   #after(node: RunningNode, delayMs: number, run: () => void): () => void {
     return this.#around.services.clock.after(delayMs, () => {
-      if (this.#stopped) return;
-      try {
-        run();
-      } catch (error) {
-        this.#around.failed(error instanceof NodeError ? error : new NodeError(node.name, error));
-      }
+      this.gate.defer(() => this.#run(node, run));
     });
+  }
+
+  #run(node: RunningNode, run: () => void): void {
+    if (this.#stopped) return;
+    try {
+      run();
+    } catch (error) {
+      this.#around.failed(error instanceof NodeError ? error : new NodeError(node.name, error));
+    }
   }
 }
 
@@ -273,6 +399,19 @@ class Watcher implements Receiver {
   }
 
   finish(): void {}
+}
+
+/** The cast is the one spot where a state's type is forgotten: its codec is only ever given its own states. */
+function registered<S>(state: GroupState<S>, codec: StateCodec<S> | undefined): RegisteredState {
+  return {
+    state: state as GroupState<unknown>,
+    codec: codec as StateCodec<unknown> | undefined,
+  };
+}
+
+/** True for the nodes directly below `batch`. */
+function isQuery({ parents }: NodeDefinition): boolean {
+  return parents[0]?.type.method === "batch";
 }
 
 function checkLink(parent: NodeDefinition, child: NodeDefinition): void {

@@ -11,12 +11,16 @@ import type { Expression } from "#tick/ast.ts";
 import type { LambdaServices } from "#tick/functions/spec.ts";
 import { compileLambda, type Lambda } from "#tick/lambda/lambda.ts";
 import type { LambdaState } from "#tick/lambda/state.ts";
-import { lambdaServices, refuseImpossible } from "./group-lambdas.ts";
+import { lambdaServices, loadState, refuseImpossible } from "./group-lambdas.ts";
 import type { EngineServices } from "./ports.ts";
 
 export interface PointFilter {
   /** Throws `LambdaError` when the point cannot be judged. */
   test(point: Point): boolean;
+  /** Its memory as plain data; `null` for a filter without one. */
+  save(): unknown;
+  /** Takes back what `save` gave. Throws `SnapshotError`. */
+  load(saved: unknown): void;
 }
 
 export class PointFilters {
@@ -60,6 +64,14 @@ class OwnFilter implements PointFilter {
   test(point: Point): boolean {
     return this.#lambda.test(point, this.#state);
   }
+
+  save(): unknown {
+    return this.#lambda.isStateful ? this.#state.save() : null;
+  }
+
+  load(saved: unknown): void {
+    if (this.#lambda.isStateful && saved !== null) loadState(this.#state, saved);
+  }
 }
 
 class SharedFilter implements PointFilter {
@@ -80,6 +92,12 @@ class SharedFilter implements PointFilter {
     if (this.#error !== undefined) throw this.#error;
     return this.#holds;
   }
+
+  save(): unknown {
+    return null;
+  }
+
+  load(): void {}
 
   #judge(point: Point): void {
     this.#last = point;

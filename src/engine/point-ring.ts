@@ -36,14 +36,21 @@ export class PointRing {
     this.#size--;
   }
 
-  /** Drops the leading run of points before a time (`orAt`: also those at it). */
-  dropBefore(ms: number, ns: number, orAt: boolean): void {
+  /** All points, oldest first. */
+  all(): readonly Point[] {
+    return Array.from({ length: this.#size }, (_, i) => this.at(i));
+  }
+
+  /** Drops the leading run of points before a time (`orAt`: also those at it); returns their number. */
+  dropBefore(ms: number, ns: number, orAt: boolean): number {
+    const before = this.#size;
     while (this.#size > 0) {
       const { timeMs, timeNs } = this.#items[this.#start] as Point;
       const keep = timeMs > ms || (timeMs === ms && (timeNs > ns || (timeNs === ns && !orAt)));
-      if (keep) return;
+      if (keep) break;
       this.dropFirst();
     }
+    return before - this.#size;
   }
 
   #grow(): void {

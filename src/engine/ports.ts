@@ -12,6 +12,8 @@ import type { Random } from "#lib/random.ts";
 import type { Dbrp } from "#model/dbrp.ts";
 import type { Result } from "#model/result.ts";
 import type { PropertyCall, TaskType, TickValue } from "#tick/environment.ts";
+import type { OutsidePorts } from "./outside-ports.ts";
+import type { TaskSnapshot } from "./snapshot.ts";
 
 /** A task as it is to run. Plain data. */
 export interface TaskDefinition {
@@ -56,7 +58,10 @@ export interface EngineHost {
   /** Drains and stops; resolves when the task's last message left it. Unknown or stopped tasks are fine. */
   stop(id: string): Promise<void>;
   isRunning(id: string): boolean;
-  /** Answers when every point was processed by every task and the events they raised are safe. */
+  /**
+   * Answers when every point was processed by every task and the events they raised are safe. Rejects when the
+   * disk did not take an event: the points were processed, and the writer should know that an alert may be lost.
+   */
   write(chunk: WriteChunk): Promise<WriteOutcome>;
   /** The result of an httpOut endpoint of a running task; `undefined` when there is none. */
   endpoint(task: string, endpoint: string): Result | undefined;
@@ -77,21 +82,43 @@ export interface IngressCount {
   readonly points: number;
 }
 
+/** What the configuration adds to an alert node. */
+export interface GlobalHandlers {
+  /** Handler kinds that every alert node has, unless it names them itself. */
+  readonly kinds: readonly string[];
+  /** True when the node reports changes of the level only. */
+  readonly stateChangesOnly: boolean;
+}
+
 /** How the engine's alert nodes reach topics. */
 export interface AlertPort {
   /** Takes an event for its topic; returns at once. */
   publish(event: AlertEvent, scope: "cluster" | "local"): void;
+  /** An evaluation that inhibition stopped, so that people can ask why they were not told. */
+  inhibited?(event: Pick<AlertEvent, "topic" | "id" | "time" | "level" | "category">): void;
   /** Last state of an ID in a topic, for restoring an alert node. */
   lastState(topic: string, id: string): EventState | undefined;
   /** Opens a task's anonymous topic with its inline handlers; throws `Error` when a handler's options are wrong. */
   openInline(topic: string, handlers: readonly PropertyCall[]): void;
+  /** What the configuration adds to an alert node with these handlers: kinds, and reporting changes only. */
+  globals(handlers: readonly PropertyCall[]): GlobalHandlers;
+  /** Makes a topic remember a state, without telling any handler: two topics of one node are kept equal. */
+  remember(topic: string, state: EventState): void;
   /** Detaches the inline handlers; the state stays. */
   closeInline(topic: string): void;
-  /** Resolves when everything published so far is safe. */
+  /** Resolves when everything published so far is safe; rejects when the disk did not take it. */
   settled(): Promise<void>;
 }
 
-export interface EngineServices {
+/** Where the states of tasks live across restarts. */
+export interface SnapshotStore {
+  /** The last one saved. Throws when it cannot be read. */
+  load(task: string): TaskSnapshot | undefined;
+  /** Replaces the last one; resolves when it is durable. The snapshot is not looked at after the call. */
+  save(task: string, snapshot: TaskSnapshot): Promise<void>;
+}
+
+export interface EngineServices extends OutsidePorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -101,6 +128,10 @@ export interface EngineServices {
     readonly clusterId: string;
     readonly serverId: string;
   };
+  /** Absent: tasks start empty every time. */
+  readonly snapshots?: SnapshotStore;
+  /** Milliseconds that local time is ahead of UTC at an instant (ms since 1970); UTC when absent. */
+  zoneOffsetMs?(ms: number): number;
   /** A task died of a node's error; it has already been stopped. */
   taskFailed(task: string, error: string): void;
 }

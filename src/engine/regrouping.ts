@@ -8,7 +8,7 @@
 
 import type { Dimensions, Group } from "#model/group.ts";
 import type { GroupState } from "./group-state.ts";
-import { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./grouping.ts";
 import type { NodeContext } from "./node.ts";
 import { type BatchBegin, Forwarding } from "./receiver.ts";
 
@@ -21,18 +21,21 @@ export interface Regrouped {
 /** A forwarding node that maps groups; subclasses map points. */
 export abstract class Regrouping extends Forwarding {
   readonly #mapped: GroupState<Group>;
-  readonly #table = new GroupTable();
+  readonly #table: GroupTable;
+  /** How many groups have become each new one: the last one's end is the end of it. */
+  readonly #origins = new Map<Group, number>();
 
   constructor(context: NodeContext) {
     super(context.out);
     this.#mapped = context.groupMemo();
+    this.#table = context.groupTable();
   }
 
   /** The new dimensions and values, or `undefined` when the group stays as it is. */
   protected abstract regroup(group: Group): Regrouped | undefined;
 
   protected groupOf(group: Group): Group {
-    return this.#mapped.get(group) ?? this.#mapped.set(group, this.#find(group));
+    return this.#mapped.get(group) ?? this.#map(group);
   }
 
   override beginBatch(group: Group, begin: BatchBegin): void {
@@ -51,11 +54,21 @@ export abstract class Regrouping extends Forwarding {
     const mapped = this.groupOf(group);
     this.#mapped.delete(group);
     this.out.deleteGroup(mapped);
+    if (mapped === group) return;
+    const left = (this.#origins.get(mapped) ?? 1) - 1;
+    if (left > 0) {
+      this.#origins.set(mapped, left);
+      return;
+    }
+    this.#origins.delete(mapped);
+    this.#table.remove(mapped);
   }
 
-  #find(group: Group): Group {
+  #map(group: Group): Group {
     const changed = this.regroup(group);
-    if (changed === undefined) return group;
-    return this.#table.find(group.name, changed.dimensions, changed.tagValues);
+    if (changed === undefined) return this.#mapped.set(group, group);
+    const mapped = this.#table.find(group.name, changed.dimensions, changed.tagValues);
+    this.#origins.set(mapped, (this.#origins.get(mapped) ?? 0) + 1);
+    return this.#mapped.set(group, mapped);
   }
 }

@@ -12,6 +12,7 @@ import type { Edge } from "./edge.ts";
 import type { GroupState } from "./group-state.ts";
 import { ERROR_LINES_MAX, ERROR_LINES_WINDOW_MS } from "./limits.ts";
 import type { AnyNodeSpec, Counter } from "./node.ts";
+import type { RegisteredState, SavedPart } from "./snapshot.ts";
 import { NodeTimer } from "./timer.ts";
 
 export class RunningNode {
@@ -21,12 +22,15 @@ export class RunningNode {
   readonly outEdges: Edge[] = [];
   readonly inEdges: Edge[] = [];
   /** Counters of this kind of node, by name. */
-  readonly counters = new Map<string, Counter>();
+  readonly counters = new Map<string, Readonly<Counter>>();
   /** Messages that reached a source from outside; set by its task. */
   received: () => number = () => 0;
   errors = 0;
   /** State whose number of groups is the node's `working_cardinality`. */
   cardinality: GroupState<unknown> | undefined;
+  /** What snapshots save of it. */
+  readonly states: RegisteredState[] = [];
+  readonly parts: SavedPart[] = [];
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #quiet: boolean;

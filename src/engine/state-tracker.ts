@@ -15,12 +15,16 @@ import { GroupLambda } from "./group-lambdas.ts";
 import type { GroupState } from "./group-state.ts";
 import type { NodeContext } from "./node.ts";
 import { type BatchBegin, Forwarding } from "./receiver.ts";
+import { savedList, savedNumber } from "./snapshot.ts";
 
 export interface StateTrackerOptions<S> {
   readonly predicate: Expression;
   readonly as: string;
   readonly type: FieldType;
   fresh(): S;
+  /** The state as plain data, and back. */
+  save(state: S): readonly number[];
+  load(saved: readonly number[]): S;
   /** The value for a point in the state, or out of it. */
   track(state: S, inState: boolean, point: Point): FieldValue;
 }
@@ -36,7 +40,10 @@ export class StateTracker<S> extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#states = context.groupState();
+    this.#states = context.groupState({
+      save: (state) => options.save(state),
+      load: (saved) => options.load(savedList(saved).map(savedNumber)),
+    });
     this.#predicate = new GroupLambda(options.predicate, context);
     this.#writer = new FieldWriter(options.as, options.type);
   }

@@ -29,6 +29,27 @@ export function nodeStatsOf(node: RunningNode): Readonly<Record<string, number>>
   return own;
 }
 
+/** What one edge between two nodes of a task has carried: points or batches. */
+export interface EdgeCount {
+  readonly task: string;
+  readonly parent: string;
+  readonly child: string;
+  readonly type: "stream" | "batch";
+  readonly messages: number;
+}
+
+export function edgeCountsOf(task: Task): readonly EdgeCount[] {
+  return task.pipeline.nodes.flatMap((node) =>
+    node.outEdges.map(({ parent, child, type, collected }) => ({
+      task: task.id,
+      parent,
+      child,
+      type,
+      messages: collected,
+    })),
+  );
+}
+
 /** Shortest time over which a rate is measured. */
 const RATE_WINDOW_MS = 1_000;
 

@@ -17,7 +17,9 @@ import type { AnyNodeSpec } from "./node.ts";
 import type { NodeError } from "./node-error.ts";
 import { PointFilters } from "./point-filters.ts";
 import type { EngineServices, StartOutcome, TaskDefinition } from "./ports.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { Task } from "./task.ts";
+import { NO_LIMITS, type TaskLimits } from "./task-budget.ts";
 import { MessageTimer } from "./timer.ts";
 
 export interface TaskMasterOptions {
@@ -27,6 +29,22 @@ export interface TaskMasterOptions {
   readonly specs: ReadonlyMap<string, AnyNodeSpec>;
   /** Prefix of anonymous topics: `main`, or the ID of a replay. */
   readonly name: string;
+  /** True when batches are handed in with `Task.pushBatch`, as replays do; queries are not run then. */
+  readonly takesBatches?: boolean;
+  /** What one task may remember; no limits when absent. */
+  readonly limits?: TaskLimits;
+  /** Groups without a message for this long are forgotten; 0 or absent = never. */
+  readonly groupIdleMs?: number;
+  /** How often the states of tasks are saved; 0 or absent = only when they stop. */
+  readonly snapshotIntervalMs?: number;
+}
+
+/** How the engine learns of what its tasks do. */
+export interface TaskMasterEvents {
+  /** The first point waits to be put back. */
+  wake(): void;
+  /** So many groups were idle and are forgotten. */
+  expired(groups: number): void;
 }
 
 export class TaskMaster {
@@ -37,13 +55,22 @@ export class TaskMaster {
   readonly #filters: PointFilters;
   readonly #timer: MessageTimer;
   readonly #tasks = new Map<string, Task>();
+  /** Tasks that still have something to send. */
+  readonly #stopping = new Map<string, Promise<unknown>>();
+  readonly #events: TaskMasterEvents;
+  readonly #keeper: SnapshotKeeper;
   #loopback: Point[] = [];
 
-  constructor(services: EngineServices, options: TaskMasterOptions) {
+  constructor(services: EngineServices, options: TaskMasterOptions, events: TaskMasterEvents) {
+    this.#events = events;
     this.#services = services;
     this.#options = options;
     this.#filters = new PointFilters(services);
     this.#timer = new MessageTimer(services.clock);
+    const intervalMs = options.snapshotIntervalMs ?? 0;
+    // A replay begins with nothing and leaves nothing behind.
+    const store = options.takesBatches === true ? undefined : services.snapshots;
+    this.#keeper = new SnapshotKeeper({ services, store, intervalMs }, () => this.#tasks.values());
   }
 
   start(definition: TaskDefinition): StartOutcome {
@@ -65,6 +92,9 @@ export class TaskMaster {
 
   /** Starts a task whose script has been read. */
   startScript(definition: TaskDefinition, script: ScriptResult): StartOutcome {
+    if (this.#stopping.has(definition.id)) {
+      return { kind: "refused", error: `task ${definition.id} is still stopping` };
+    }
     let dead: NodeError | undefined;
     try {
       const task = new Task(definition, script, {
@@ -74,6 +104,12 @@ export class TaskMaster {
         filters: this.#filters,
         timer: this.#timer,
         taskMaster: this.#options.name,
+        takesBatches: this.#options.takesBatches === true,
+        limits: this.#options.limits ?? NO_LIMITS,
+        groupIdleMs: this.#options.groupIdleMs ?? 0,
+        expired: (groups) => this.#events.expired(groups),
+        saved: (nodes) => this.#keeper.load(definition.id, nodes),
+        ending: (ended) => void this.#keeper.save(ended),
         writeBack: (point) => this.#writeBack(point),
         failed: (error) => {
           dead = error;
@@ -89,17 +125,40 @@ export class TaskMaster {
     }
   }
 
-  /** Drains and stops; unknown tasks are fine. */
-  stop(id: string): void {
+  /** Drains and stops; unknown tasks are fine. The task is gone at once, also while it drains. */
+  async stop(id: string): Promise<void> {
     const task = this.#tasks.get(id);
-    if (task === undefined) return;
+    if (task === undefined) {
+      await this.#stopping.get(id);
+      return;
+    }
     this.fork.remove(task);
-    task.stop();
+    const ending = task.stop();
     this.#tasks.delete(id);
+    this.#keeper.forget(id);
+    if (ending === undefined) return;
+    this.#stopping.set(id, ending);
+    await ending.finally(() => this.#stopping.delete(id));
   }
 
-  stopAll(): void {
-    for (const id of [...this.#tasks.keys()]) this.stop(id);
+  async stopAll(): Promise<void> {
+    const ids = new Set([...this.#tasks.keys(), ...this.#stopping.keys()]);
+    await Promise.all([...ids].map((id) => this.stop(id)));
+  }
+
+  /** Stops all tasks so that they go on where they were; those that cannot are drained. */
+  async suspendAll(): Promise<void> {
+    this.#keeper.close();
+    const ending: Promise<unknown>[] = [];
+    for (const task of [...this.#tasks.values()]) {
+      if (!task.canSuspend || !this.#keeper.save(task)) continue;
+      this.fork.remove(task);
+      this.#tasks.delete(task.id);
+      const ended = task.suspend();
+      if (ended !== undefined) ending.push(ended);
+    }
+    await Promise.all([...ending, this.stopAll()]);
+    await this.#keeper.settled();
   }
 
   get(id: string): Task | undefined {
@@ -130,7 +189,7 @@ export class TaskMaster {
 
   #writeBack(point: Point): boolean {
     if (this.#loopback.length >= LOOPBACK_POINTS_MAX) return false;
-    this.#loopback.push(point);
+    if (this.#loopback.push(point) === 1) this.#events.wake();
     return true;
   }
 

@@ -6,7 +6,8 @@
  * those of the same name. `alert-options.ts` takes the calls apart again.
  */
 
-import type { NodeType, PropertySpec, TickEnvironment } from "#tick/environment.ts";
+import type { DurationNs } from "#lib/int64.ts";
+import type { AppendedCall, NodeType, PropertySpec, TickEnvironment } from "#tick/environment.ts";
 import type { AnyNodeSpec } from "./node.ts";
 import { type DeadmanTexts, makeDeadman } from "./nodes/deadman.ts";
 import { NODE_SPECS } from "./nodes/registry.ts";
@@ -14,11 +15,22 @@ import { NODE_SPECS } from "./nodes/registry.ts";
 export interface TickEnvironmentOptions {
   /** The `tick.property` of every handler kind that has one. */
   readonly handlers: readonly PropertySpec[];
-  /** Texts of the `[deadman]` section; the original's defaults when not given. */
-  readonly deadman?: DeadmanTexts;
+  /** The `[deadman]` section; the original's defaults when not given. */
+  readonly deadman?: DeadmanSettings;
   /** Node specs by method; the registry when not given. */
   readonly specs?: ReadonlyMap<string, AnyNodeSpec>;
 }
+
+export interface DeadmanSettings extends DeadmanTexts {
+  /** True adds a deadman to the source of every script. */
+  readonly global?: boolean;
+  /** Points per interval, for the global one; 0 when not given. */
+  readonly threshold?: number;
+  /** For the global one; 10 s when not given. */
+  readonly interval?: DurationNs;
+}
+
+const DEADMAN_INTERVAL_NS = 10_000_000_000;
 
 export function makeTickEnvironment(options: TickEnvironmentOptions): TickEnvironment {
   const { handlers, deadman, specs = NODE_SPECS } = options;
@@ -28,10 +40,22 @@ export function makeTickEnvironment(options: TickEnvironmentOptions): TickEnviro
     const type = nodeTypeOf(used);
     nodes.set(method, method === "alert" ? withHandlers(type, handlers) : type);
   }
-  return { nodes, dynamic: new Map() };
+  const appended = deadman?.global === true ? [globalDeadman(deadman)] : [];
+  return { nodes, dynamic: new Map(), appended };
 }
 
-function nodeTypeOf(spec: AnyNodeSpec): NodeType {
+function globalDeadman({ threshold, interval }: DeadmanSettings): AppendedCall {
+  return {
+    method: "deadman",
+    args: [
+      { kind: "float", value: threshold ?? 0 },
+      { kind: "duration", value: interval ?? DEADMAN_INTERVAL_NS },
+    ],
+  };
+}
+
+/** What the language needs to know of a node. */
+export function nodeTypeOf(spec: AnyNodeSpec): NodeType {
   return {
     method: spec.method,
     desc: spec.desc ?? spec.method,

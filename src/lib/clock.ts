@@ -40,15 +40,20 @@ interface Entry {
   readonly at: number;
   readonly order: number;
   readonly run: () => void;
-  cancelled: boolean;
+  isCancelled: boolean;
 }
 
-/** A clock that stands still until `advance` is called. Timers fire in order of time, then of creation. */
+/**
+ * A clock that stands still until `advance` is called. Timers fire in order of time, then of creation.
+ *
+ * Timers wait in a binary heap. A cancelled one stays until it is due, or until half of the heap is cancelled ones.
+ */
 export class VirtualClock implements Clock {
   #mono = 0;
   #order = 0;
   #wall: Time;
-  readonly #entries: Entry[] = [];
+  #heap: Entry[] = [];
+  #cancelled = 0;
 
   constructor(start: Time = { ms: 0, ns: 0 }) {
     this.#wall = start;
@@ -66,41 +71,77 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): Cancel {
-    const entry = { at: this.#mono + delayMs, order: this.#order++, run, cancelled: false };
-    this.#entries.push(entry);
-    return () => {
-      entry.cancelled = true;
-    };
+    const at = this.#mono + delayMs;
+    const entry = { at, order: this.#order++, run, isCancelled: false };
+    this.#heap.push(entry);
+    this.#rise(this.#heap.length - 1);
+    return () => this.#cancel(entry);
   }
 
   /** Moves time forward, firing every timer that comes due, also those set by fired timers. */
   advance(ms: number): void {
     const end = this.#mono + ms;
     for (;;) {
-      const next = this.#takeDue(end);
-      if (next === undefined) break;
+      const [next] = this.#heap;
+      if (next === undefined || next.at > end) break;
+      this.#dropFirst();
+      if (next.isCancelled) {
+        this.#cancelled--;
+        continue;
+      }
+      next.isCancelled = true;
       this.#mono = Math.max(this.#mono, next.at);
       next.run();
     }
     this.#mono = end;
   }
 
-  #takeDue(end: number): Entry | undefined {
-    let best = -1;
-    for (let i = this.#entries.length - 1; i >= 0; i--) {
-      const entry = this.#entries[i] as Entry;
-      if (entry.cancelled) {
-        this.#entries.splice(i, 1);
-        if (best > i) best--;
-        continue;
-      }
-      const champion = this.#entries[best];
-      const earlier =
-        champion === undefined ||
-        entry.at < champion.at ||
-        (entry.at === champion.at && entry.order < champion.order);
-      if (entry.at <= end && earlier) best = i;
-    }
-    return best < 0 ? undefined : this.#entries.splice(best, 1)[0];
+  /** A fired timer counts as cancelled, so that cancelling it later does nothing. */
+  #cancel(entry: Entry): void {
+    if (entry.isCancelled) return;
+    entry.isCancelled = true;
+    this.#cancelled++;
+    if (this.#cancelled * 2 <= this.#heap.length) return;
+    this.#heap = this.#heap.filter(({ isCancelled }) => !isCancelled).sort(compareEntries);
+    this.#cancelled = 0;
   }
+
+  #rise(index: number): void {
+    const heap = this.#heap;
+    const entry = heap[index] as Entry;
+    let at = index;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = heap[above] as Entry;
+      if (compareEntries(parent, entry) <= 0) break;
+      heap[at] = parent;
+      at = above;
+    }
+    heap[at] = entry;
+  }
+
+  #dropFirst(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let below = at * 2 + 1;
+      let child = heap[below];
+      if (child === undefined) break;
+      const right = heap[below + 1];
+      if (right !== undefined && compareEntries(right, child) < 0) {
+        child = right;
+        below++;
+      }
+      if (compareEntries(last, child) <= 0) break;
+      heap[at] = child;
+      at = below;
+    }
+    heap[at] = last;
+  }
+}
+
+function compareEntries(a: Entry, b: Entry): number {
+  return a.at - b.at || a.order - b.order;
 }

@@ -28,6 +28,10 @@ export class Group {
   readonly dimensions: Dimensions;
   /** The group's tags, aligned with `dimensions.tagNames`; a missing tag is the empty string. */
   readonly tagValues: readonly string[];
+  /** When a message of the group last passed, in the ticks of its task; kept only when idle groups expire. */
+  seen = 0;
+  /** True when its node has forgotten it: whoever remembers the group has to find the new one. */
+  isOver = false;
   /** State of the nodes of one task, by slot. */
   readonly slots: unknown[] = [];
   #series: Series | undefined;

@@ -149,15 +149,18 @@ export class SeriesTable {
    * they are done. A space counts as a key, so their number is bounded too.
    */
   reserve(bytes: number): void {
-    if (this.#keys >= this.#keysMax || this.#bytes + bytes > this.#keyBytesMax) {
-      this.#spaces = new Map();
-      this.#tagKeys = new Map();
-      this.#keys = 0;
-      this.#bytes = 0;
-      this.#restarts += 1;
-    }
+    if (this.#keys >= this.#keysMax || this.#bytes + bytes > this.#keyBytesMax) this.restart();
     this.#keys += 1;
     this.#bytes += bytes;
+  }
+
+  /** Starts anew: series that still live are interned again as they arrive. */
+  restart(): void {
+    this.#spaces = new Map();
+    this.#tagKeys = new Map();
+    this.#keys = 0;
+    this.#bytes = 0;
+    this.#restarts += 1;
   }
 
   countOf(db: string, rp: string, name: string): MeasurementCount {

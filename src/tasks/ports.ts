@@ -41,6 +41,8 @@ export interface TaskServices {
   readonly engine: Pick<EngineHost, "start" | "stop" | "isRunning" | "stats" | "dot">;
   /** For dropping a deleted task's anonymous topics. */
   readonly topics: Pick<Topics, "list" | "delete">;
+  /** Saved states of tasks, to drop those of deleted ones; absent: there are none. */
+  readonly snapshots?: { delete(task: string): Promise<void> };
   readonly language: Language;
   readonly clock: Clock;
   readonly random: Random;

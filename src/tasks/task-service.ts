@@ -200,6 +200,7 @@ export class TaskService {
     const writes = renamed ? [remove(taskKind, id), putTask(task)] : [putTask(task)];
     await this.#services.store.commit(writes);
     if (renamed || task.status === "disabled") await this.#services.engine.stop(id);
+    if (renamed) await this.#services.snapshots?.delete(id);
     const starts = task.status === "enabled" && (renamed || old.status === "disabled");
     return starts ? this.#startOrFail(task) : task;
   }
@@ -248,6 +249,7 @@ export class TaskService {
     if (known) await store.commit([remove(taskKind, id)]);
     await engine.stop(id);
     if (!known) return;
+    await this.#services.snapshots?.delete(id);
     const prefix = `main:${id}:`;
     for (const topic of topics.list("", OK)) {
       if (topic.id.startsWith(prefix)) await topics.delete(topic.id);

@@ -49,6 +49,8 @@ export async function runCli(
     replaceFile: (path, text) => replaceFile(place(path), text),
     createFile: (path) => createFile(place(path)),
     interrupted: () => AbortSignal.abort(),
+    nowMs: () => Date.parse("2026-11-22T06:27:41Z"),
+    wait: () => new Promise((done) => setImmediate(done)),
     timeZone: "UTC",
     executable: undefined,
     ...given,

@@ -46,6 +46,61 @@ describe("an alert node", () => {
     ]);
   });
 
+  test("tells global handlers without naming any, with all fields of the point", async () => {
+    const t = new TestEngine();
+    t.alerts.global = { kinds: ["slack"], stateChangesOnly: false };
+    t.start("a", SCRIPT(""));
+    await t.write("m,h=x v=2,w=3 20000000000\n");
+    expect([...t.alerts.inline.keys()]).toEqual(["main:a:alert2"]);
+    expect(t.alerts.events.map(({ topic, fields }) => [topic, fields])).toEqual([
+      ["main:a:alert2", { v: 2, w: 3 }],
+    ]);
+  });
+
+  test.each([
+    [true, 1],
+    [false, 2],
+  ])("reports changes only when the configuration says so for all: %p", async (only, events) => {
+    const t = new TestEngine();
+    t.alerts.global = { kinds: [], stateChangesOnly: only };
+    t.start("a", "stream|from()|alert().crit(lambda: TRUE).topic('x')");
+    await t.write("m v=2 1\nm v=2 2\n");
+    expect(t.alerts.events.length).toBe(events);
+  });
+
+  test("tells the types of fields, so that a whole float is told from an int", async () => {
+    const t = new TestEngine();
+    t.start("a", "stream|from()|alert().crit(lambda: TRUE).topic('x')");
+    await t.write('m f=2,i=2i,s="x" 1\n');
+    expect(t.alerts.events[0]?.fieldTypes).toEqual({ f: "float", i: "int", s: "string" });
+  });
+
+  test.each([
+    ["both differ: the named one follows", 0, 3, 0, 0],
+    ["only the named one is known: the anonymous one follows", undefined, 3, 3, 3],
+    ["only the anonymous one is known: the named one stays unknown", 3, undefined, 3, undefined],
+  ] as const)("makes its two topics agree when a group is first seen: %s", async (...row) => {
+    const [, own, named, ownAfter, namedAfter] = row;
+    const t = new TestEngine();
+    if (own !== undefined) t.alerts.states.set("main:a:alert2\nm:h=x", state("m:h=x", own, 10));
+    if (named !== undefined) t.alerts.states.set("named\nm:h=x", state("m:h=x", named, 10));
+    const script = SCRIPT(".post('u').topic('named')").replace("> 1.0", "> 1000.0");
+    t.start("a", script.replace("stateChangesOnly()", "stateChangesOnly().noRecoveries()"));
+    await t.write("m,h=x v=2 20000000000\n");
+    expect(t.alerts.states.get("main:a:alert2\nm:h=x")?.level).toBe(ownAfter);
+    expect(t.alerts.states.get("named\nm:h=x")?.level).toBe(namedAfter);
+  });
+
+  test("uses the local time zone in its expressions", async () => {
+    const t = new TestEngine({ zoneOffsetMs: () => 3_600_000 });
+    t.start(
+      "a",
+      'stream|from()|alert().crit(lambda: hour("time") == 1).topic("x")'.replaceAll('"x"', "'x'"),
+    );
+    await t.write("m v=1 0\n");
+    expect(t.alerts.events.map(({ level }) => level)).toEqual([3]);
+  });
+
   test("closes its anonymous topic when the task stops", async () => {
     const t = new TestEngine();
     t.start("a", SCRIPT(".post('u')"));
@@ -88,6 +143,7 @@ describe("an alert node", () => {
         group: "h=x",
         tags: { h: "x", k: "y" },
         fields: { v: 2, i: 3 },
+        fieldTypes: { v: "float", i: "int" },
         recoverable: true,
         series: [
           {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { every, VirtualClock } from "#lib/clock.ts";
+import { SeededRandom } from "#lib/random.ts";
 
 describe("VirtualClock", () => {
   test("fires timers in order of time, then of creation, also those set by timers", () => {
@@ -38,4 +39,31 @@ describe("VirtualClock", () => {
     clock.advance(100);
     expect(ticks).toEqual([1010, 1020, 1030]);
   });
+});
+
+test("timers fire in order of time and creation whatever the order of setting and cancelling", () => {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(7);
+  const wanted: { at: number; order: number }[] = [];
+  const fired: { at: number; order: number }[] = [];
+  for (let order = 0; order < 2_000; order++) {
+    const timer = { at: random.below(50), order };
+    const cancel = clock.after(timer.at, () => fired.push(timer));
+    if (random.below(3) === 0) cancel();
+    else wanted.push(timer);
+  }
+  clock.advance(50);
+  expect(fired).toEqual(wanted.sort((a, b) => a.at - b.at || a.order - b.order));
+});
+
+test("cancelling a timer that fired does not lose another one", () => {
+  const clock = new VirtualClock();
+  const fired: string[] = [];
+  const cancel = clock.after(1, () => fired.push("first"));
+  clock.advance(1);
+  clock.after(1, () => fired.push("second"));
+  cancel();
+  cancel();
+  clock.advance(1);
+  expect(fired).toEqual(["first", "second"]);
 });

@@ -3,14 +3,23 @@
 import { InProcessEngine } from "#engine/engine-host.ts";
 import type { AnyNodeSpec } from "#engine/node.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
-import type { EngineServices, StartOutcome, TaskDefinition, WriteOutcome } from "#engine/ports.ts";
+import type {
+  EngineServices,
+  SnapshotStore,
+  StartOutcome,
+  TaskDefinition,
+  WriteOutcome,
+} from "#engine/ports.ts";
+import type { TaskLimits } from "#engine/task-budget.ts";
 import { makeTickEnvironment } from "#engine/tick-environment.ts";
 import { type Clock, VirtualClock } from "#lib/clock.ts";
 import { type LogEntry, logTo } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
+import type { Time } from "#lib/time.ts";
 import { SeriesTable } from "#model/series-table.ts";
 import type { PropertySpec, TaskType, TickValue } from "#tick/environment.ts";
 import { FakeAlerts } from "./fake-alerts.ts";
+import { FakeOutside } from "./fake-outside.ts";
 
 /** A handler property as `handlers/post.ts` has one. */
 export const POST: PropertySpec = {
@@ -28,26 +37,45 @@ export interface TestEngineOptions {
   readonly specs?: ReadonlyMap<string, AnyNodeSpec>;
   readonly backlogBytesMax?: number;
   readonly backlogWritesMax?: number;
+  zoneOffsetMs?(ms: number): number;
   /** In place of the virtual clock that `clock` is. */
   readonly otherClock?: Clock;
+  /** Where the virtual clock starts; 1970 when not given. */
+  readonly start?: Time;
+  readonly snapshots?: SnapshotStore;
+  readonly snapshotIntervalMs?: number;
+  readonly limits?: TaskLimits;
+  readonly groupIdleMs?: number;
+  /** `main` when not given. */
+  readonly name?: string;
+  readonly takesBatches?: boolean;
+  taskFailed?(task: string, error: string): void;
 }
 
 export class TestEngine {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly alerts = new FakeAlerts();
   readonly log: LogEntry[] = [];
+  readonly outside = new FakeOutside();
   readonly failed: { readonly task: string; readonly error: string }[] = [];
   readonly environment;
   readonly engine: InProcessEngine;
 
   constructor(options: TestEngineOptions = {}) {
+    this.clock = new VirtualClock(options.start);
     const services: EngineServices = {
+      ...(options.snapshots === undefined ? {} : { snapshots: options.snapshots }),
       clock: options.otherClock ?? this.clock,
       random: new SeededRandom(1),
       log: logTo((entry) => this.log.push(entry)),
       alerts: this.alerts,
       server: { hostname: "localhost", clusterId: "cluster", serverId: "server" },
-      taskFailed: (task, error) => this.failed.push({ task, error }),
+      ...this.outside,
+      zoneOffsetMs: (ms) => options.zoneOffsetMs?.(ms) ?? 0,
+      taskFailed: (task, error) => {
+        this.failed.push({ task, error });
+        options.taskFailed?.(task, error);
+      },
     };
     const specs = options.specs ?? NODE_SPECS;
     this.environment = makeTickEnvironment({ handlers: [POST], specs });

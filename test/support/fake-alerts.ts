@@ -1,7 +1,7 @@
 /** An `AlertPort` that remembers what was published and answers from it. */
 
 import { type AlertEvent, type EventState, stateOf } from "#alert/event.ts";
-import type { AlertPort } from "#engine/ports.ts";
+import type { AlertPort, GlobalHandlers } from "#engine/ports.ts";
 import type { PropertyCall } from "#tick/environment.ts";
 
 export class FakeAlerts implements AlertPort {
@@ -26,6 +26,17 @@ export class FakeAlerts implements AlertPort {
 
   openInline(topic: string, handlers: readonly PropertyCall[]): void {
     this.inline.set(topic, handlers);
+  }
+
+  /** What `globals` answers. */
+  global: GlobalHandlers = { kinds: [], stateChangesOnly: false };
+
+  globals(): GlobalHandlers {
+    return this.global;
+  }
+
+  remember(topic: string, state: EventState): void {
+    this.states.set(`${topic}\n${state.id}`, state);
   }
 
   closeInline(topic: string): void {

@@ -3,15 +3,19 @@
  *
  * `in` is line protocol whose times may be offsets from 1970 (`10s`, `1m`), plus directives on lines of their own:
  * `@advance 10s` moves the wall clock, `@from db rp` changes where following lines are written, `@running` at the end
- * leaves out the drain. Sections of the case say what is checked: `out` what leaves the last nodes, `groups` the
- * groups it had, `events`, `errors` (log lines), `stats` (counters named), `json` (httpOut endpoints), `error` (why the
+ * leaves out the drain, `@status 500` is what posts are answered from then on. `batch` has batches as recordings have them, one JSON object a line, with the same
+ * directives; `@query 1` says which query of the script gets the following ones (0 is the first). `files` are
+ * those of sideload, a path and a JSON object a line. Sections of the case say what is checked: `out` what leaves the last nodes, `groups` the
+ * groups it had, `asked` the texts of queries, `written` the lines for InfluxDB, `posts` what was posted, `events`, `errors` (log lines), `stats` (counters named), `json` (httpOut endpoints), `error` (why the
  * task was refused or died).
  */
 
 import type { AlertEvent } from "#alert/event.ts";
 import { levelName } from "#alert/level.ts";
+import { BatchGroups } from "#engine/batch-groups.ts";
 import { type AnyNodeSpec, defineNode } from "#engine/node.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
+import type { PostRequest } from "#engine/outside-ports.ts";
 import type { BatchBegin, Receiver } from "#engine/receiver.ts";
 import { formatGoDuration, formatTickDuration, parseInfluxDuration } from "#lib/duration.ts";
 import { errorMessage } from "#lib/errors.ts";
@@ -21,6 +25,7 @@ import { timeToNanos } from "#lib/time.ts";
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import type { FieldType, FieldValue } from "#model/shape.ts";
+import { readBatches } from "#tasks/recording-file.ts";
 import type { NodeDefinition, NodeType, ScriptResult, TickEnvironment } from "#tick/environment.ts";
 import { evaluateScript } from "#tick/evaluate.ts";
 import { TestEngine, taskOf } from "./engine.ts";
@@ -54,13 +59,14 @@ class Run {
   readonly #specs = new Map<string, AnyNodeSpec>([...NODE_SPECS, [CAPTURE, this.#captureSpec()]]);
   readonly #test = new TestEngine({ specs: this.#specs });
   #refused = "";
+  #drains = true;
+  readonly #fed = new BatchGroups();
   #json: Record<string, unknown> = {};
   #stats: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
 
   async execute(golden: GoldenCase): Promise<void> {
     const { engine, environment } = this.#test;
     const script = golden.sections.get("task") ?? "";
-    const task = taskOf("t", script);
     let result: ScriptResult;
     try {
       result = evaluateScript(script, { environment });
@@ -68,12 +74,16 @@ class Run {
       this.#refused = errorMessage(error);
       return;
     }
+    this.#readFiles(golden.sections.get("files") ?? "");
+    const task = taskOf("t", script, {}, result.type);
     const outcome = engine.startScript(task, this.#captured(result, environment));
     if (outcome.kind === "refused") {
       this.#refused = outcome.error;
       return;
     }
+    await this.#feed(golden.sections.get("batch") ?? "");
     await this.#feed(golden.sections.get("in") ?? "");
+    await this.#end();
   }
 
   /** The section's text after the run; `undefined` for inputs. */
@@ -83,6 +93,12 @@ class Run {
         return lines(this.#out);
       case "groups":
         return lines([...this.#groups]);
+      case "asked":
+        return lines(this.#test.outside.queries.asked);
+      case "written":
+        return lines(this.#test.outside.points.lines);
+      case "posts":
+        return lines(this.#test.outside.posts.requests.map(postLine));
       case "events":
         return lines(this.#test.alerts.events.map(eventLine));
       case "errors":
@@ -101,17 +117,26 @@ class Run {
   }
 
   async #feed(input: string): Promise<void> {
-    const { engine, clock } = this.#test;
+    const { clock, outside } = this.#test;
     let where = { db: "db", rp: "rp" };
-    let drains = true;
+    let query = 0;
     for (const line of input.split("\n")) {
       if (line === "" || line.startsWith("#")) continue;
       const [directive, first = "", second = ""] = line.split(" ");
       if (directive === "@advance") clock.advance(Number(nanosOf(first)) / 1e6);
       else if (directive === "@from") where = { db: first, rp: second };
-      else if (directive === "@running") drains = false;
+      else if (directive === "@running") this.#drains = false;
+      else if (directive === "@query") query = Number(first);
+      else if (directive === "@status") {
+        outside.posts.answer = async () => ({ status: Number(first), body: "said" });
+      } else if (line.startsWith("{")) this.#pushBatch(query, line);
       else await this.#write(line, where);
+      await turns();
     }
+  }
+
+  async #end(): Promise<void> {
+    const { engine } = this.#test;
     this.#json = Object.fromEntries(
       engine.endpoints().map((name) => {
         const endpoint = name.slice(2);
@@ -119,8 +144,23 @@ class Run {
       }),
     );
     this.#stats = engine.stats("t")?.nodeStats ?? {};
-    if (!drains) return;
-    await engine.stop("t");
+    if (this.#drains) await engine.stop("t");
+  }
+
+  #readFiles(text: string): void {
+    for (const line of text.split("\n")) {
+      const at = line.indexOf(" ");
+      if (at > 0)
+        this.#test.outside.sideloads.files.set(line.slice(0, at), JSON.parse(line.slice(at)));
+    }
+  }
+
+  #pushBatch(query: number, json: string): void {
+    for (const { name, tags, byName, tmax, points } of readBatches(encoder.encode(json), "batch")) {
+      const begin = { name, tmaxMs: tmax.ms, tmaxNs: tmax.ns, sizeHint: points.length };
+      const group = this.#fed.find(name, tags, byName);
+      this.#test.engine.pushBatch("t", query, { group, begin, points });
+    }
   }
 
   async #write(line: string, where: { readonly db: string; readonly rp: string }): Promise<void> {
@@ -197,6 +237,19 @@ class Run {
       }),
     );
   }
+}
+
+const encoder = new TextEncoder();
+
+/** Lets what was promised happen. */
+async function turns(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
+
+function postLine({ url, headers, body, timeoutMs }: PostRequest): string {
+  const named = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const limit = timeoutMs === 0 ? [] : [`${timeoutMs}ms`];
+  return [url, ...limit, ...named, body.trimEnd()].join(" | ");
 }
 
 function lines(items: readonly string[]): string {

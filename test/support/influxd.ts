@@ -51,6 +51,8 @@ const START_TIMEOUT_MS = 20_000;
 export interface InfluxdOptions {
   /** Requires this user's password on every request; the user is made on start. */
   readonly admin?: { readonly user: string; readonly password: string };
+  /** Takes tokens signed with this as well. */
+  readonly sharedSecret?: string;
 }
 
 export async function startInfluxd(options: InfluxdOptions = {}): Promise<Influxd> {
@@ -60,7 +62,7 @@ export async function startInfluxd(options: InfluxdOptions = {}): Promise<Influx
   const [http, rpc] = await Promise.all([freePort(), freePort()]);
   const url = `http://127.0.0.1:${http}`;
   const config = join(dir, "influxdb.conf");
-  writeFileSync(config, configuration(dir, http, rpc, options.admin !== undefined));
+  writeFileSync(config, configuration(dir, [http, rpc], options));
   const spawn = () =>
     Bun.spawn([binary, "-config", config], { stdout: "ignore", stderr: "ignore" });
   let child = spawn();
@@ -137,7 +139,11 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-function configuration(dir: string, http: number, rpc: number, auth: boolean): string {
+function configuration(
+  dir: string,
+  [http, rpc]: readonly [number, number],
+  { admin, sharedSecret = "" }: InfluxdOptions,
+): string {
   return `
 reporting-disabled = true
 bind-address = "127.0.0.1:${rpc}"
@@ -150,7 +156,8 @@ query-log-enabled = false
 [http]
 bind-address = "127.0.0.1:${http}"
 log-enabled = false
-auth-enabled = ${auth}
+auth-enabled = ${admin !== undefined}
+shared-secret = "${sharedSecret}"
 [monitor]
 store-enabled = false
 [subscriber]

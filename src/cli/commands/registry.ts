@@ -17,7 +17,10 @@ import { level } from "./level.ts";
 import { list } from "./list.ts";
 import { logs } from "./logs.ts";
 import { member } from "./member.ts";
+import { recordCommand } from "./record.ts";
 import { reload } from "./reload.ts";
+import { replay } from "./replay.ts";
+import { replayLive } from "./replay-live.ts";
 import { serviceTests } from "./service-tests.ts";
 import { show } from "./show.ts";
 import { showTemplate } from "./show-template.ts";
@@ -25,7 +28,8 @@ import { showTopic } from "./show-topic.ts";
 import { showTopicHandler } from "./show-topic-handler.ts";
 import { silence } from "./silence.ts";
 import { stats } from "./stats.ts";
-import { doctor, recordCommand, replay, replayLive } from "./unbuilt.ts";
+import { test } from "./test.ts";
+import { doctor } from "./unbuilt.ts";
 import { user } from "./user.ts";
 import { vars } from "./vars.ts";
 import { version } from "./version.ts";
@@ -63,6 +67,7 @@ export const COMMANDS: readonly Command[] = [
   doctor,
   fmt,
   vet,
+  test,
   completion,
   installLinks,
   completeId,

@@ -14,20 +14,6 @@ function unbuilt(name: string, summary: string, what: string): Command {
   };
 }
 
-export const recordCommand = unbuilt(
-  "record",
-  "Record stream data or the answer to a query, for replays.",
-  "recordings are",
-);
-
-export const replay = unbuilt("replay", "Feed a recording to a task.", "replays are");
-
-export const replayLive = unbuilt(
-  "replay-live",
-  "Feed the answer to a query to a task at once.",
-  "replays are",
-);
-
 /** `kapacitorctl doctor` says the same. */
 export const doctor = unbuilt(
   "doctor",

@@ -75,6 +75,7 @@ export class Absences {
     const since = this.#deadSince.get(member.id) ?? now;
     this.#deadSince.set(member.id, since);
     const isUp = this.#links.get(member.id) === "up";
-    return !isUp && now - since >= this.#delayMs ? "gone_dead_silent" : undefined;
+    // The same sum as in `nextAt`: a difference may round to just below the delay at the very moment it is over.
+    return !isUp && now >= since + this.#delayMs ? "gone_dead_silent" : undefined;
   }
 }

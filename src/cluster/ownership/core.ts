@@ -66,6 +66,8 @@ export interface CorePorts {
    * owner, within this call). Must not call the core.
    */
   accept(event: AlertEvent): readonly string[];
+  /** An event raised here was taken care of by its owners; this member only passed it on. Must not call the core. */
+  settledByOwners?(event: AlertEvent): void;
 }
 
 export interface CoreOptions {
@@ -577,6 +579,7 @@ export class OwnershipCore {
     this.#journal.markSafe(held);
     this.#journal.removePending(held);
     if (held.solo) return;
+    if (reason === "settled_by_owner") this.#ports.settledByOwners?.(held.event);
     this.#remember(held.key, held.done);
     const { home, acting } = this.#rankings.of(held.event.topic);
     for (const member of held.sources) {

@@ -41,6 +41,8 @@ export interface OwnershipParts {
   readonly rpc: Rpc;
   readonly membership: OwnershipMembership;
   readonly receiver: EventReceiver;
+  /** See `CorePorts`. */
+  readonly settledByOwners?: (event: AlertEvent) => void;
 }
 
 export interface OwnershipOptions {
@@ -83,10 +85,13 @@ export class OwnershipService implements Ownership {
   constructor(parts: OwnershipParts, options: OwnershipOptions) {
     this.#parts = parts;
     this.#options = options;
-    const { clock, membership, random, receiver, store } = parts;
+    const { clock, membership, random, receiver, store, settledByOwners } = parts;
     this.#beatAt = clock.monoMs();
     this.#core = new OwnershipCore(
-      { accept: (event) => receiver.accept(event) },
+      {
+        accept: (event) => receiver.accept(event),
+        ...(settledByOwners === undefined ? {} : { settledByOwners }),
+      },
       random,
       {
         boot: options.boot.toString(16),

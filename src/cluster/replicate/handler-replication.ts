@@ -26,6 +26,7 @@ import { type Definition, DefinitionTable, definitionKey } from "./definition-ta
 import { handlerDefinitions, REPLICATION_STATE, replicationState } from "./kinds.ts";
 import {
   CONTACT_EVERY_MS,
+  EQUAL_PAUSE_MS,
   PROBE_TIMEOUT_MS,
   PUSH_TIMEOUT_MS,
   PUSH_TRIES,
@@ -67,6 +68,7 @@ export class HandlerReplication implements HandlerDefinitions {
   readonly #syncing = new Set<MemberId>();
   readonly #linked = new Set<MemberId>();
   readonly #retries = new Map<MemberId, Cancel>();
+  readonly #synced: ((member: MemberId) => void)[] = [];
   #clusterId: string;
   #contactAt: number;
   #contactStoredAt: number;
@@ -172,6 +174,32 @@ export class HandlerReplication implements HandlerDefinitions {
     const deleted = this.#definitions.edit(topic, "", null, this.#wallMs());
     await this.#store([deleted]);
     await Promise.all(this.#others().map((member) => this.#push(member, [deleted], 1)));
+  }
+
+  /**
+   * Called after every sync that went through: this member and that one hold the same definitions and have both carried
+   * out the deletions that the other knew of.
+   */
+  onSynced(listener: (member: MemberId) => void): void {
+    this.#synced.push(listener);
+  }
+
+  /** Syncs until the member's table equals this one's (U6); false when that took longer than `boundMs`. */
+  async untilEqual(member: MemberId, boundMs: number): Promise<boolean> {
+    const { clock, rpc } = this.#parts;
+    const end = clock.monoMs() + boundMs;
+    while (!this.#closed && clock.monoMs() < end) {
+      const payload: SyncRequest = { digest: this.#definitions.digest, after: "" };
+      const timeoutMs = Math.min(SYNC_TIMEOUT_MS, Math.max(1, end - clock.monoMs()));
+      const isSame = await ask(rpc, syncHandlers, member, { payload, timeoutMs }).then(
+        ({ same }) => same,
+        () => false,
+      );
+      if (isSame) return true;
+      await this.#sync(member);
+      await new Promise<void>((resolve) => void clock.after(EQUAL_PAUSE_MS, resolve));
+    }
+    return false;
   }
 
   /** Equal on members whose tables are equal. */
@@ -420,6 +448,7 @@ export class HandlerReplication implements HandlerDefinitions {
       }
       this.#bootstrap = false;
       await this.#contacted();
+      for (const listener of this.#synced) listener(member);
     } catch (error) {
       this.#count("handler_syncs_failed");
       this.#parts.log.debug("handlers not synced", { member, err: errorMessage(error) });

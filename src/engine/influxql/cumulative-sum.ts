@@ -18,6 +18,10 @@ export const cumulativeSum: Transform = {
         total = input === "int" ? add(total, value as Int64) : Number(total) + Number(value);
         return total;
       },
+      save: () => [total],
+      load([saved]) {
+        if (typeof saved === "number" || typeof saved === "bigint") total = saved;
+      },
     };
   },
 };

@@ -24,6 +24,10 @@ export const difference: Transform = {
           ? sub(value as Int64, before.value as Int64)
           : (value as number) - (before.value as number);
       },
+      save: () => (previous === undefined ? [] : [previous.value, previous.ms, previous.ns]),
+      load([value, ms, ns]) {
+        if (value !== undefined) previous = { value, ms: Number(ms), ns: Number(ns) };
+      },
     };
   },
 };

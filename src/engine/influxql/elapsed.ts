@@ -22,6 +22,10 @@ export const elapsed: Transform = {
         if (before === undefined) return undefined;
         return Math.floor(Number(timeDifference(ms, ns, before.ms, before.ns)) / unitNs);
       },
+      save: () => (previous === undefined ? [] : [previous.ms, previous.ns]),
+      load([ms, ns]) {
+        if (ms !== undefined) previous = { ms: Number(ms), ns: Number(ns) };
+      },
     };
   },
 };

@@ -84,6 +84,9 @@ export interface Transform extends Common {
 export interface Transformer {
   /** The value for this point, or `undefined` when there is none yet. */
   add(value: FieldValue, ms: number, ns: number): FieldValue | undefined;
+  /** What it remembers, and back; values are field values. */
+  save(): readonly FieldValue[];
+  load(saved: readonly FieldValue[]): void;
 }
 
 export type InfluxqlFunction = Aggregate | Selector | Multi | Transform;

@@ -30,6 +30,11 @@ export const movingAverage: Transform = {
         for (const held of values) sum += held;
         return sum / size;
       },
+      save: () => [next, ...values],
+      load([at, ...held]) {
+        next = Number(at ?? 0);
+        values.push(...held.map(Number));
+      },
     };
   },
 };

@@ -9,15 +9,17 @@
  * Source: reference nodes.md §10, alerts.md §4.
  */
 
-import type { AlertEvent } from "#alert/event.ts";
+import type { AlertEvent, EventState } from "#alert/event.ts";
 import { type Level, levelName, OK } from "#alert/level.ts";
 import { errorMessage } from "#lib/errors.ts";
+import type { DurationNs } from "#lib/int64.ts";
 import { compareBytes } from "#lib/json.ts";
-import { type Time, timeDifference, ZERO_TIME } from "#lib/time.ts";
+import { compareTime, type Time, timeDifference, ZERO_TIME } from "#lib/time.ts";
 import type { Group } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import { type Row, rowOfBatch, rowOfPoint } from "#model/result.ts";
 import type { Series } from "#model/series.ts";
+import type { FieldType, Shape } from "#model/shape.ts";
 import { AlertGroup } from "../alert-history.ts";
 import { AlertJudge } from "../alert-judge.ts";
 import { ALERT_PROPERTIES, type AlertOptions, readAlertOptions } from "../alert-options.ts";
@@ -25,10 +27,11 @@ import { type AlertSubject, AlertTexts, groupText } from "../alert-texts.ts";
 import { withReferences } from "../field-needs.ts";
 import { FieldWriter } from "../field-writer.ts";
 import type { GroupState } from "../group-state.ts";
-import { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../grouping.ts";
 import { type Counter, defineNode, type NodeContext } from "../node.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
 import { withTags } from "../series-edit.ts";
+import { savedList, savedNumber, savedText, savedTuple } from "../snapshot.ts";
 
 export const alert = defineNode<AlertOptions>({
   method: "alert",
@@ -40,9 +43,10 @@ export const alert = defineNode<AlertOptions>({
   options: readAlertOptions,
 
   /** Without topic nobody sees the points; only the expressions and a message that names fields do. */
-  needs(options, below) {
+  needs(options, below, _input, { alerts }) {
     const { handlers, topic, templates, levels, resets } = options;
-    const shows = handlers.length > 0 || topic !== "" || /Fields|\$/.test(templates.message);
+    const told = handlers.length > 0 || alerts.globals(handlers).kinds.length > 0;
+    const shows = told || topic !== "" || /Fields|\$/.test(templates.message);
     return shows ? "all" : withReferences(below, [...levels, ...resets]);
   },
 
@@ -83,6 +87,10 @@ class Alert extends Forwarding {
   readonly #anonymous: string;
   readonly #counters: { readonly [Name in CounterName]: Counter };
   readonly #output: Output;
+  /** `undefined` = every non-OK point; 0 = only changes; else also repeats after this time. */
+  readonly #stateChangesOnly: DurationNs | undefined;
+  #typesShape: Shape | undefined;
+  #types: Readonly<Record<string, FieldType>> = {};
   #begin: BatchBegin | undefined;
   #points: Point[] = [];
 
@@ -93,8 +101,12 @@ class Alert extends Forwarding {
     this.#context = context;
     this.#judge = new AlertJudge(options.levels, options.resets, context);
     this.#texts = new AlertTexts(options.templates, context);
-    this.#groups = context.groupState();
-    this.#output = new Output(options);
+    this.#groups = context.groupState({
+      save: (known) => [known.id, known.save()],
+      load: (saved, group) => this.#load(saved, group),
+    });
+    const table = context.groupTable((group) => this.out.deleteGroup(group));
+    this.#output = new Output(options, table);
     this.#counters = {
       alerts_triggered: context.counter("alerts_triggered"),
       alerts_inhibited: context.counter("alerts_inhibited"),
@@ -104,7 +116,9 @@ class Alert extends Forwarding {
       crits_triggered: context.counter("crits_triggered"),
       events_dropped: context.counter("events_dropped"),
     };
-    const hasHandlers = options.handlers.length > 0;
+    const globals = services.alerts.globals(options.handlers);
+    const hasHandlers = options.handlers.length > 0 || globals.kinds.length > 0;
+    this.#stateChangesOnly = options.stateChangesOnly ?? (globals.stateChangesOnly ? 0 : undefined);
     this.#anonymous = hasHandlers ? `${taskMaster}:${task.id}:${definition.name}` : "";
     if (hasHandlers) {
       services.alerts.openInline(this.#anonymous, options.handlers);
@@ -204,7 +218,7 @@ class Alert extends Forwarding {
   }
 
   #isHeldBack(known: AlertGroup, changed: boolean, ms: number, ns: number): boolean {
-    const interval = this.#options.stateChangesOnly;
+    const interval = this.#stateChangesOnly;
     if (interval === undefined || changed) return false;
     const expired =
       interval !== 0 && timeDifference(ms, ns, known.lastMs, known.lastNs) >= interval;
@@ -266,6 +280,7 @@ class Alert extends Forwarding {
     const { tags } = subject;
     if (category !== "" && inhibitors.isInhibited(category, (key) => tags[key])) {
       this.#counters.alerts_inhibited.value++;
+      this.#tellInhibited(subject);
       return messageField === "" ? "" : this.#texts.message(subject);
     }
     const message = this.#texts.message(subject);
@@ -274,6 +289,14 @@ class Alert extends Forwarding {
     if (this.#anonymous !== "" || topic !== "") this.#publish(this.#event(subject, what, message));
     else this.#logTriggered(subject, message);
     return message;
+  }
+
+  #tellInhibited({ id, time, level }: AlertSubject): void {
+    const { category, topic } = this.#options;
+    const { alerts } = this.#context.services;
+    for (const to of [this.#anonymous, topic]) {
+      if (to !== "") alerts.inhibited?.({ topic: to, id, time, level, category });
+    }
   }
 
   #logTriggered({ id, level }: AlertSubject, message: string): void {
@@ -299,10 +322,20 @@ class Alert extends Forwarding {
       group: groupText(group),
       tags,
       fields: point.fields(),
+      fieldTypes: this.#typesOf(point.shape),
       recoverable: !this.#options.noRecoveries,
       series: what.rows(),
       hops: 0,
     };
+  }
+
+  #typesOf(shape: Shape): Readonly<Record<string, FieldType>> {
+    if (shape !== this.#typesShape) {
+      this.#typesShape = shape;
+      const named = shape.names.map((name, slot) => [name, shape.types[slot] as FieldType]);
+      this.#types = Object.fromEntries(named);
+    }
+    return this.#types;
   }
 
   #publish(event: Omit<AlertEvent, "topic">): void {
@@ -342,17 +375,50 @@ class Alert extends Forwarding {
       this.#context.error("failed to render the event ID", errorMessage(error));
       return known;
     }
-    const { alerts } = this.#context.services;
-    const own = this.#anonymous === "" ? undefined : alerts.lastState(this.#anonymous, known.id);
-    const state = own ?? (topic === "" ? undefined : alerts.lastState(topic, known.id));
-    if (state === undefined || state.level === OK) return known;
-    known.push(state.level);
-    known.lastMs = state.time.ms;
-    known.lastNs = state.time.ns;
-    known.firstMs = state.time.ms;
-    known.firstNs = state.time.ns;
+    const state = this.#lastState(known.id);
+    if (state !== undefined && state.level !== OK) takeUp(known, state);
     return known;
   }
+
+  /** The saved state, unless the topic knows of a later event. */
+  #load(saved: unknown, group: Group): AlertGroup {
+    const [id, numbers] = savedTuple(saved, 2);
+    const ring = this.#options.flapping?.history ?? 0;
+    const known = new AlertGroup(group, ring, ZERO_TIME.ms, ZERO_TIME.ns);
+    known.load(savedList(numbers).map(savedNumber));
+    known.id = savedText(id);
+    const inhibits = known.inhibits;
+    known.inhibits = false;
+    const state = known.id === "" ? undefined : this.#lastState(known.id);
+    const { lastMs, lastNs } = known;
+    if (state !== undefined && compareTime(state.time.ms, state.time.ns, lastMs, lastNs) > 0) {
+      takeUp(known, state);
+    }
+    this.#inhibit(known, inhibits);
+    return known;
+  }
+
+  /** What the node's topics remember of an ID. They are made to agree; the anonymous one is believed. */
+  #lastState(id: string): EventState | undefined {
+    const { alerts } = this.#context.services;
+    const { topic } = this.#options;
+    const own = this.#anonymous === "" ? undefined : alerts.lastState(this.#anonymous, id);
+    const named = topic === "" ? undefined : alerts.lastState(topic, id);
+    if (named !== undefined && named.level !== (own?.level ?? OK)) {
+      if (own !== undefined) alerts.remember(topic, own);
+      else if (this.#anonymous !== "") alerts.remember(this.#anonymous, named);
+    }
+    return own ?? named;
+  }
+}
+
+/** Goes on from what a topic remembers. */
+function takeUp(known: AlertGroup, { level, time }: EventState): void {
+  known.push(level);
+  known.lastMs = time.ms;
+  known.lastNs = time.ns;
+  known.firstMs = time.ms;
+  known.firstNs = time.ns;
 }
 
 type CounterName =
@@ -378,10 +444,11 @@ class Output {
     readonly writer: FieldWriter;
     readonly value: (raised: Raised) => string | number | bigint;
   }[];
-  readonly #groups = new GroupTable();
+  readonly #groups: GroupTable;
 
-  constructor(options: AlertOptions) {
+  constructor(options: AlertOptions, groups: GroupTable) {
     this.#options = options;
+    this.#groups = groups;
     const { levelField, messageField, durationField, idField } = options;
     this.#writers = [
       { name: levelField, type: "string" as const, value: ({ level }: Raised) => levelName(level) },

@@ -17,6 +17,7 @@ import type { GroupState } from "../group-state.ts";
 import { type Counter, defineNode, type NodeContext, QUIET } from "../node.ts";
 import { method, value } from "../properties.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import { savedNumber, savedTuple } from "../snapshot.ts";
 
 interface Options {
   readonly idle: DurationNs;
@@ -65,6 +66,8 @@ class Watch {
   barrierNs = 0;
   /** Monotonic time of the last accepted message. */
   touchedMs: number;
+  /** When its timer fires, monotonic ms. */
+  dueMs = 0;
   cancel: Cancel = () => {};
 
   constructor(ms: number, ns: number, touchedMs: number) {
@@ -85,7 +88,10 @@ class Barrier extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#watches = context.groupState();
+    this.#watches = context.groupState({
+      save: (watch) => this.#save(watch),
+      load: (saved, group) => this.#load(saved, group),
+    });
     this.#dropped = context.counter("late_dropped");
   }
 
@@ -146,7 +152,27 @@ class Barrier extends Forwarding {
   }
 
   #arm(group: Group, watch: Watch, delayMs: number): void {
+    watch.dueMs = this.#context.services.clock.monoMs() + delayMs;
     watch.cancel = this.#context.after(delayMs, () => this.#due(group, watch));
+  }
+
+  /** Times of the monotonic clock are saved as distances from now. */
+  #save({ lastMs, lastNs, barrierMs, barrierNs, touchedMs, dueMs }: Watch): unknown {
+    const nowMs = this.#context.services.clock.monoMs();
+    const hadBarrier = barrierMs !== Number.NEGATIVE_INFINITY;
+    const clocks = [nowMs - touchedMs, Math.max(0, dueMs - nowMs)];
+    return [lastMs, lastNs, hadBarrier ? barrierMs : null, barrierNs, ...clocks];
+  }
+
+  #load(saved: unknown, group: Group): Watch {
+    const [lastMs, lastNs, barrierMs, barrierNs, silentMs, leftMs] = savedTuple(saved, 6);
+    const nowMs = this.#context.services.clock.monoMs();
+    const touchedMs = nowMs - savedNumber(silentMs);
+    const watch = new Watch(savedNumber(lastMs), savedNumber(lastNs), touchedMs);
+    if (barrierMs !== null) watch.barrierMs = savedNumber(barrierMs);
+    watch.barrierNs = savedNumber(barrierNs);
+    this.#arm(group, watch, savedNumber(leftMs));
+    return watch;
   }
 
   /** An idle timer is not moved by every message; when it fires too early it waits for the rest. */

@@ -36,7 +36,10 @@ class ChangeDetect extends Forwarding {
     super(context.out);
     this.#fields = fields;
     this.#context = context;
-    this.#kept = context.groupState();
+    this.#kept = context.groupState({
+      save: (point, out) => out.point(point),
+      load: (saved, _group, from) => from.point(saved),
+    });
   }
 
   override point(group: Group, point: Point): void {

@@ -20,6 +20,7 @@ import { HELD_MESSAGES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { list, value } from "../properties.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import { savedList, savedNumber, savedText, savedTuple } from "../snapshot.ts";
 
 interface Options {
   readonly lambdas: readonly Expression[];
@@ -98,7 +99,25 @@ class Combine extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#held = context.groupState();
+    this.#held = context.groupState({
+      save: ({ name, ms, ns, candidates }, out) => [
+        name,
+        ms,
+        ns,
+        candidates.map(({ point, accepted }) => [out.point(point), accepted]),
+      ],
+      load: (saved, _group, from) => {
+        const [name, ms, ns, candidates] = savedTuple(saved, 4);
+        const held = new Held(savedText(name), savedNumber(ms), savedNumber(ns));
+        for (const candidate of savedList(candidates)) {
+          const [point, accepted] = savedTuple(candidate, 2);
+          const judged = savedList(accepted).map((answer) => answer === true);
+          held.candidates.push({ point: from.point(point), accepted: judged });
+          context.held.add(1);
+        }
+        return held;
+      },
+    });
     this.#lambdas = new GroupLambdas(options.lambdas, context);
   }
 
@@ -107,6 +126,7 @@ class Combine extends Forwarding {
   }
 
   override beginBatch(group: Group, begin: BatchBegin): void {
+    this.#release(this.#held.get(group));
     this.#held.set(group, new Held(begin.name, 0, 0));
   }
 
@@ -121,7 +141,12 @@ class Combine extends Forwarding {
 
   override deleteGroup(group: Group): void {
     this.#lambdas.delete(group);
+    this.#release(this.#held.get(group));
     if (this.#held.delete(group)) this.out.deleteGroup(group);
+  }
+
+  #release(held: Held | undefined): void {
+    this.#context.held.release(held?.candidates.length ?? 0);
   }
 
   #add(group: Group, point: Point, name: string): void {
@@ -134,6 +159,7 @@ class Combine extends Forwarding {
     }
     if (held.candidates.length >= HELD_MESSAGES_MAX)
       throw new Error("too many points held to combine");
+    this.#context.held.add(1);
     held.candidates.push({ point, accepted: this.#judge(group, point) });
   }
 
@@ -152,6 +178,7 @@ class Combine extends Forwarding {
 
   #combineAll(group: Group, held: Held): void {
     const candidates = held.candidates.splice(0);
+    this.#context.held.release(candidates.length);
     const n = candidates.length;
     const k = this.#options.lambdas.length;
     if (n < k || k === 0) return;

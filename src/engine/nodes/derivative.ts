@@ -17,6 +17,7 @@ import type { GroupState } from "../group-state.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { flag, value } from "../properties.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import { loadValue, savedNumber, savedTuple, saveValue } from "../snapshot.ts";
 
 interface Options {
   readonly field: string;
@@ -78,7 +79,13 @@ class Derivative extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#previous = context.groupState();
+    this.#previous = context.groupState({
+      save: ({ value, ms, ns }) => [saveValue(value), ms, ns],
+      load: (saved) => {
+        const [value, ms, ns] = savedTuple(saved, 3);
+        return new Previous(Number(loadValue(value)), savedNumber(ms), savedNumber(ns));
+      },
+    });
     this.#reader = new FieldReader(options.field);
     this.#writer = new FieldWriter(options.as, "float");
     this.#unitNs = toFloat(options.unit);

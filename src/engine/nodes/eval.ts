@@ -15,7 +15,7 @@ import type { Expression } from "#tick/ast.ts";
 import { Calls, lambdas, strings } from "../calls.ts";
 import { EvalScope } from "../eval-scope.ts";
 import { withReferences } from "../field-needs.ts";
-import { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../grouping.ts";
 import { DERIVED_SERIES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { list } from "../properties.ts";
@@ -90,7 +90,7 @@ class Eval extends Forwarding {
   readonly #context: NodeContext;
   readonly #scope: EvalScope;
   readonly #tagged: SeriesMemo<Map<string, Series>>;
-  readonly #groups = new GroupTable();
+  readonly #groups: GroupTable;
   /** Names that the output may take from the scope, in output order, with their scope index. */
   readonly #results: readonly (readonly [name: string, index: number])[];
   #plan: Plan | undefined;
@@ -102,6 +102,7 @@ class Eval extends Forwarding {
     const kept = Array.isArray(options.keep) ? options.keep : [];
     this.#scope = new EvalScope(options.lambdas, options.as, kept, context);
     this.#tagged = new SeriesMemo(context.seriesSlot());
+    this.#groups = context.groupTable((group) => this.out.deleteGroup(group));
     const { as, tags, keep } = options;
     const names = keep === "all" ? as : as.filter((name) => !tags.includes(name));
     this.#results = [...new Set(names)].map((name) => [name, this.#scope.indexOf(name)] as const);

@@ -18,6 +18,14 @@ import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { list, value } from "../properties.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
 import { groupSeries } from "../series-edit.ts";
+import {
+  loadValue,
+  savedList,
+  savedNumber,
+  savedText,
+  savedTuple,
+  saveValue,
+} from "../snapshot.ts";
 
 interface Options {
   readonly on: readonly string[];
@@ -87,7 +95,21 @@ class Flatten extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#pending = context.groupState();
+    this.#pending = context.groupState({
+      save: ({ series, ms, ns, fields }, out) => {
+        const held = [...fields].map(([name, [type, value]]) => [name, type, saveValue(value)]);
+        return [out.series(series), ms, ns, held];
+      },
+      load: (saved, _group, from) => {
+        const [series, ms, ns, fields] = savedTuple(saved, 4);
+        const pending = new Pending(from.series(series), savedNumber(ms), savedNumber(ns));
+        for (const field of savedList(fields)) {
+          const [name, type, value] = savedTuple(field, 3);
+          pending.fields.set(savedText(name), [savedText(type) as FieldType, loadValue(value)]);
+        }
+        return pending;
+      },
+    });
   }
 
   override point(group: Group, point: Point): void {

@@ -91,7 +91,11 @@ class From extends Forwarding {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#grouping = new Grouping(options.grouping, context.seriesSlot());
+    this.#grouping = new Grouping(
+      options.grouping,
+      context.seriesSlot(),
+      context.groupTable((group) => this.out.deleteGroup(group)),
+    );
     this.#choices = new SeriesMemo(context.seriesSlot());
     this.#filters = options.where.map((expression) => context.filters.take(expression));
     const { byName, tagNames } = options.grouping;
@@ -111,7 +115,7 @@ class From extends Forwarding {
     const last = this.#last;
     if (last !== undefined) {
       const same = last.name === series.name && last.rp === series.rp && last.db === series.db;
-      if (same) return this.#lastChoice;
+      if (same && this.#lastChoice?.isOver !== true) return this.#lastChoice;
     }
     if (!this.#isGrouped) {
       this.#last = series;
@@ -119,7 +123,10 @@ class From extends Forwarding {
       return this.#lastChoice;
     }
     const known = this.#choices.get(series);
-    return known === undefined ? this.#choices.set(series, this.#choose(series)) : known;
+    if (known === undefined || known?.isOver === true) {
+      return this.#choices.set(series, this.#choose(series));
+    }
+    return known;
   }
 
   #choose(series: Series): Choice {

@@ -17,6 +17,14 @@ import { HELD_MESSAGES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { flag, list } from "../properties.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import {
+  readBegin,
+  type SnapshotReader,
+  type SnapshotWriter,
+  savedList,
+  savedTuple,
+} from "../snapshot.ts";
+import type { HeldPoints } from "../task-budget.ts";
 
 export const groupBy = defineNode<GroupingRule>({
   method: "groupBy",
@@ -54,11 +62,21 @@ class GroupBy extends Forwarding {
   /** New group → what was collected for the current end time, in first-seen order. */
   readonly #collected = new Map<Group, Collected>();
   #begin: BatchBegin | undefined;
-  #held = 0;
+  #points = 0;
+  readonly #held: HeldPoints;
 
   constructor(rule: GroupingRule, context: NodeContext) {
     super(context.out);
-    this.#grouping = new Grouping(rule, context.seriesSlot());
+    this.#grouping = new Grouping(
+      rule,
+      context.seriesSlot(),
+      context.groupTable((group) => this.#expire(group)),
+    );
+    this.#held = context.held;
+    context.saved({
+      save: (out) => this.#save(out),
+      load: (saved, from) => this.#load(saved, from),
+    });
   }
 
   override point(group: Group, point: Point): void {
@@ -82,7 +100,8 @@ class GroupBy extends Forwarding {
       collected = { begin, points: [] };
       this.#collected.set(target, collected);
     }
-    if (++this.#held > HELD_MESSAGES_MAX) throw new Error("too many points held for grouping");
+    if (++this.#points > HELD_MESSAGES_MAX) throw new Error("too many points held for grouping");
+    this.#held.add(1);
     collected.points.push(point);
   }
 
@@ -96,12 +115,45 @@ class GroupBy extends Forwarding {
   #flush(): void {
     const ready = [...this.#collected];
     this.#collected.clear();
-    this.#held = 0;
+    this.#held.release(this.#points);
+    this.#points = 0;
     for (const [group, { begin, points }] of ready) {
       points.sort((a, b) => compareTime(a.timeMs, a.timeNs, b.timeMs, b.timeNs));
       this.out.beginBatch(group, { ...begin, sizeHint: points.length });
       for (const point of points) this.out.batchPoint(group, point);
       this.out.endBatch(group);
+    }
+  }
+
+  /** What was collected for a group that is over is lost, as its state is in all nodes. */
+  #expire(group: Group): void {
+    const points = this.#collected.get(group)?.points.length ?? 0;
+    this.#collected.delete(group);
+    this.#points -= points;
+    this.#held.release(points);
+    this.out.deleteGroup(group);
+  }
+
+  #save(out: SnapshotWriter): unknown {
+    const begin = this.#begin;
+    if (begin === undefined) return null;
+    const collected = [...this.#collected].map(([group, held]) => [
+      out.group(group),
+      held.begin,
+      out.points(held.points),
+    ]);
+    return [begin, collected];
+  }
+
+  #load(saved: unknown, from: SnapshotReader): void {
+    const [begin, collected] = savedTuple(saved, 2);
+    this.#begin = readBegin(begin);
+    for (const item of savedList(collected)) {
+      const [group, own, held] = savedTuple(item, 3);
+      const points = [...from.points(held)];
+      this.#collected.set(from.group(group), { begin: readBegin(own), points });
+      this.#points += points.length;
+      this.#held.add(points.length);
     }
   }
 }

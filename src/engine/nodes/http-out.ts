@@ -11,6 +11,13 @@ import { argument } from "../calls.ts";
 import type { GroupState } from "../group-state.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import {
+  type SnapshotReader,
+  type SnapshotWriter,
+  savedList,
+  savedText,
+  savedTuple,
+} from "../snapshot.ts";
 
 export const httpOut = defineNode<string>({
   method: "httpOut",
@@ -52,6 +59,12 @@ class HttpOut extends Forwarding {
   constructor(endpoint: string, context: NodeContext) {
     super(context.out);
     this.#latest = context.groupState();
+    context.saved({
+      save: (out) => [...this.#all].map((latest) => saveLatest(latest, out)),
+      load: (saved, from) => {
+        for (const latest of savedList(saved)) this.#load(latest, from);
+      },
+    });
     context.endpoint(endpoint, () => this.#result());
   }
 
@@ -92,6 +105,14 @@ class HttpOut extends Forwarding {
     return latest;
   }
 
+  #load(saved: unknown, from: SnapshotReader): void {
+    const [group, name, point, points] = savedTuple(saved, 4);
+    const latest = this.#open(from.group(group));
+    latest.name = savedText(name);
+    if (point !== null) latest.point = from.point(point);
+    if (points !== null) latest.points = from.points(points);
+  }
+
   #result(): Result {
     const rows: Row[] = [];
     for (const latest of this.#all) {
@@ -100,4 +121,13 @@ class HttpOut extends Forwarding {
     }
     return { series: rows.length === 0 ? null : rows };
   }
+}
+
+function saveLatest({ group, name, point, points }: Latest, out: SnapshotWriter): unknown {
+  return [
+    out.group(group),
+    name,
+    point === undefined ? null : out.point(point),
+    points === undefined ? null : out.points(points),
+  ];
 }

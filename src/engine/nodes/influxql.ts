@@ -33,6 +33,16 @@ import { flag, value } from "../properties.ts";
 import { type BatchBegin, Forwarding, type Receiver } from "../receiver.ts";
 import { groupSeries } from "../series-edit.ts";
 import { SeriesMemo } from "../series-memo.ts";
+import {
+  loadValue,
+  type SnapshotReader,
+  type SnapshotWriter,
+  savedList,
+  savedNumber,
+  savedText,
+  savedTuple,
+  saveValue,
+} from "../snapshot.ts";
 
 interface Options {
   readonly args: readonly TickValue[];
@@ -152,6 +162,8 @@ class Bucket {
   selection: Selection | undefined;
   collector: Collector | undefined;
   points = 0;
+  /** The good points, when they are kept. */
+  readonly kept: Point[] = [];
   /** Time of the last good point. */
   lastMs = 0;
   lastNs = 0;
@@ -171,6 +183,7 @@ class Bucket {
     this.selection = undefined;
     this.collector = undefined;
     this.points = 0;
+    this.kept.length = 0;
   }
 }
 
@@ -182,6 +195,8 @@ class BucketNode extends Forwarding {
   readonly #shapes = new Map<FieldType, Shape>();
   readonly #unowned: SeriesMemo<Series>;
   readonly #renamer: Renamer;
+  /** On a stream a bucket is open between messages; its points are kept so that it can be saved. */
+  readonly #keepsPoints: boolean;
   #current: Bucket | undefined;
 
   constructor(fn: Aggregate | Selector | Multi, options: Options, context: NodeContext) {
@@ -189,7 +204,11 @@ class BucketNode extends Forwarding {
     this.#fn = fn;
     this.#options = options;
     this.#input = new Input(fn, options.field, context);
-    this.#buckets = context.groupState();
+    this.#buckets = context.groupState({
+      save: (bucket, out) => this.#save(bucket, out),
+      load: (saved, _group, from) => this.#load(saved, from),
+    });
+    this.#keepsPoints = context.input === "stream";
     this.#unowned = new SeriesMemo(context.seriesSlot());
     this.#renamer = new Renamer(options.field, options.as);
   }
@@ -241,11 +260,24 @@ class BucketNode extends Forwarding {
     if (held === undefined) return;
     if (bucket.type === undefined) this.#begin(bucket, this.#input.type);
     bucket.points++;
+    if (this.#keepsPoints) bucket.kept.push(point);
     bucket.lastMs = point.timeMs;
     bucket.lastNs = point.timeNs;
     if (bucket.aggregator !== undefined) bucket.aggregator.add(held, point.timeMs, point.timeNs);
     else if (bucket.selection !== undefined) bucket.selection.add(held, point);
     else bucket.collector?.add(held, point);
+  }
+
+  #save({ name, series, ms, ns, kept }: Bucket, out: SnapshotWriter): unknown {
+    return [name, out.series(series), ms, ns, out.points(kept)];
+  }
+
+  #load(saved: unknown, from: SnapshotReader): Bucket {
+    const [name, series, ms, ns, points] = savedTuple(saved, 5);
+    const times = [savedNumber(ms), savedNumber(ns)] as const;
+    const bucket = new Bucket(savedText(name), from.series(series), ...times);
+    for (const point of from.points(points)) this.#add(bucket, point);
+    return bucket;
   }
 
   #begin(bucket: Bucket, type: FieldType): void {
@@ -403,7 +435,13 @@ class TransformNode extends Forwarding {
     this.#fn = fn;
     this.#options = options;
     this.#input = new Input(fn, options.field, context);
-    this.#running = context.groupState();
+    this.#running = context.groupState({
+      save: ({ name, series, type, transformer }, out) => {
+        const held = transformer?.save().map(saveValue) ?? [];
+        return [name, out.series(series), type ?? null, held];
+      },
+      load: (saved, _group, from) => this.#load(saved, from),
+    });
   }
 
   override point(group: Group, point: Point): void {
@@ -431,6 +469,21 @@ class TransformNode extends Forwarding {
     const known = this.#running.get(group);
     const series = known?.name === name ? known.series : groupSeries(group, name);
     return this.#running.set(group, { series, name, type: undefined, transformer: undefined });
+  }
+
+  #load(saved: unknown, from: SnapshotReader): Running {
+    const [name, series, type, held] = savedTuple(saved, 4);
+    const running: Running = {
+      name: savedText(name),
+      series: from.series(series),
+      type: undefined,
+      transformer: undefined,
+    };
+    if (type === null) return running;
+    running.type = savedText(type) as FieldType;
+    running.transformer = this.#fn.make(running.type, this.#options.args);
+    running.transformer.load(savedList(held).map(loadValue));
+    return running;
   }
 
   #transform(running: Running, point: Point): Point | undefined {

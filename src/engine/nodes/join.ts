@@ -157,6 +157,7 @@ class Input implements Receiver {
     const out = this.#groups.outputOf(group);
     this.#groups.delete(this.#source, group);
     this.#out.deleteGroup(out);
+    this.#groups.forget(out);
   }
 
   finish(): void {

@@ -15,13 +15,18 @@ import { flatten } from "./flatten.ts";
 import { from } from "./from.ts";
 import { groupBy } from "./group-by.ts";
 import { httpOut } from "./http-out.ts";
+import { httpPost } from "./http-post.ts";
+import { influxDBOut } from "./influxdb-out.ts";
 import { influxqlNodes } from "./influxql.ts";
 import { join } from "./join.ts";
 import { kapacitorLoopback } from "./kapacitor-loopback.ts";
 import { log } from "./log.ts";
 import { noop } from "./noop.ts";
+import { query } from "./query.ts";
+import { queryFlux } from "./query-flux.ts";
 import { sample } from "./sample.ts";
 import { shift } from "./shift.ts";
+import { sideload } from "./sideload.ts";
 import { stateCount } from "./state-count.ts";
 import { stateDuration } from "./state-duration.ts";
 import { stats } from "./stats.ts";
@@ -47,12 +52,17 @@ const NODES: readonly AnyNodeSpec[] = [
   from,
   groupBy,
   httpOut,
+  httpPost,
+  influxDBOut,
   join,
   kapacitorLoopback,
   log,
   noop,
+  query,
+  queryFlux,
   sample,
   shift,
+  sideload,
   stateCount,
   stateDuration,
   stats,

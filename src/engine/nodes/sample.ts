@@ -12,6 +12,7 @@ import type { Point } from "#model/point.ts";
 import type { GroupState } from "../group-state.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
+import { savedNumber } from "../snapshot.ts";
 
 type Options =
   | { readonly kind: "count"; readonly every: Int64 }
@@ -52,7 +53,10 @@ class Sample extends Forwarding {
   constructor(options: Options, context: NodeContext) {
     super(context.out);
     this.#options = options;
-    this.#counts = context.groupState();
+    this.#counts = context.groupState({
+      save: ({ seen }) => seen,
+      load: (saved) => ({ seen: savedNumber(saved) }),
+    });
   }
 
   override point(group: Group, point: Point): void {

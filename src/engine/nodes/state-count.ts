@@ -35,6 +35,8 @@ export const stateCount = defineNode<Options>({
         as,
         type: "int",
         fresh: () => ({ count: 0 }),
+        save: ({ count }) => [count],
+        load: ([count = 0]) => ({ count }),
         track(state, inState) {
           state.count = inState ? state.count + 1 : 0;
           return inState ? state.count : -1;

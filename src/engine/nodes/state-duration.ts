@@ -48,6 +48,8 @@ export const stateDuration = defineNode<Options>({
         as,
         type: "float",
         fresh: () => ({ since: false, ms: 0, ns: 0 }),
+        save: ({ since, ms, ns }) => [since ? 1 : 0, ms, ns],
+        load: ([since = 0, ms = 0, ns = 0]) => ({ since: since === 1, ms, ns }),
         track(state, inState, { timeMs, timeNs }) {
           if (!inState) {
             state.since = false;

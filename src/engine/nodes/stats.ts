@@ -9,7 +9,7 @@
 
 import type { DurationNs } from "#lib/int64.ts";
 import { addDuration, roundTime, type Time, timeDifference, truncateTime } from "#lib/time.ts";
-import { Group, NO_DIMENSIONS } from "#model/group.ts";
+import { type Group, NO_DIMENSIONS } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import type { Series } from "#model/series.ts";
 import { internShape } from "#model/shape.ts";
@@ -19,6 +19,7 @@ import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { flag } from "../properties.ts";
 import { NOWHERE } from "../receiver.ts";
 import { groupSeries } from "../series-edit.ts";
+import { readTime, savedNumber, savedTuple } from "../snapshot.ts";
 
 interface Options {
   readonly interval: DurationNs;
@@ -48,6 +49,7 @@ export const stats = defineNode<Options>({
     if (options.interval <= 0) throw new Error("stats node must have positive interval");
     const ticker = new Stats(options, context);
     context.onStart(() => ticker.start());
+    context.saved({ save: () => ticker.save(), load: (saved) => ticker.load(saved) });
     return NOWHERE;
   },
 });
@@ -56,16 +58,40 @@ class Stats {
   readonly #options: Options;
   readonly #context: NodeContext;
   readonly #series: GroupState<Series>;
-  readonly #nobody = new Group(NAME, NO_DIMENSIONS, []);
+  readonly #nobody: Group;
+  #dueMs = 0;
+  /** Set while an aligned node waits for its first tick. */
+  #waitedFrom: Time | undefined;
+  #restored: { readonly leftMs: number; readonly from: Time | undefined } | undefined;
 
   constructor(options: Options, context: NodeContext) {
     this.#options = options;
     this.#context = context;
     this.#series = context.groupMemo();
+    this.#nobody = context.groupTable().find(NAME, NO_DIMENSIONS, []);
+  }
+
+  /** How long until the next tick, and the time that an aligned first point will carry. */
+  save(): unknown {
+    const leftMs = this.#dueMs - this.#context.services.clock.monoMs();
+    return [Math.max(0, leftMs), this.#waitedFrom ?? null];
+  }
+
+  load(saved: unknown): void {
+    const [leftMs, from] = savedTuple(saved, 2);
+    this.#restored = {
+      leftMs: savedNumber(leftMs),
+      from: from === null ? undefined : readTime(from),
+    };
   }
 
   start(): void {
     const { align, interval } = this.#options;
+    const restored = this.#restored;
+    if (restored !== undefined) {
+      this.#wait(restored.leftMs, restored.from);
+      return;
+    }
     if (!align) {
       this.#tick();
       return;
@@ -73,10 +99,18 @@ class Stats {
     const now = this.#context.services.clock.now();
     const down = truncateTime(now.ms, now.ns, interval);
     const next = addDuration(down.ms, down.ns, interval);
-    const waitMs = timerMs(timeDifference(next.ms, next.ns, now.ms, now.ns));
+    this.#wait(timerMs(timeDifference(next.ms, next.ns, now.ms, now.ns)), now);
+  }
+
+  /** Waits for the first tick; its points carry the time given, or the clock's. */
+  #wait(waitMs: number, from: Time | undefined): void {
+    const { clock } = this.#context.services;
+    this.#waitedFrom = from;
+    this.#dueMs = clock.monoMs() + waitMs;
     this.#context.after(waitMs, () => {
+      this.#waitedFrom = undefined;
       this.#tick();
-      this.#emit(now);
+      this.#emit(from ?? clock.now());
     });
   }
 
@@ -85,6 +119,7 @@ class Stats {
     const { clock } = this.#context.services;
     const intervalMs = timerMs(this.#options.interval);
     const nextMs = Math.max(dueMs + intervalMs, clock.monoMs());
+    this.#dueMs = nextMs;
     this.#context.after(Math.max(0, nextMs - clock.monoMs()), () => {
       this.#tick(nextMs);
       this.#emit(clock.now());

@@ -8,12 +8,7 @@ import { NOWHERE } from "../receiver.ts";
 /** Method and Go type name of each. */
 const NAMES: readonly (readonly [method: string, goType: string])[] = [
   ["ec2Autoscale", "*pipeline.Ec2AutoscaleNode"],
-  ["httpPost", "*pipeline.HTTPPostNode"],
-  ["influxDBOut", "*pipeline.InfluxDBOutNode"],
   ["k8sAutoscale", "*pipeline.K8sAutoscaleNode"],
-  ["query", "*pipeline.QueryNode"],
-  ["queryFlux", "*pipeline.QueryFluxNode"],
-  ["sideload", "*pipeline.SideloadNode"],
   ["swarmAutoscale", "*pipeline.SwarmAutoscaleNode"],
 ];
 

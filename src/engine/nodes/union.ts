@@ -12,12 +12,21 @@ import type { Group } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import { Series } from "#model/series.ts";
 import { Calls } from "../calls.ts";
-import { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../grouping.ts";
 import { HELD_MESSAGES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { value } from "../properties.ts";
 import type { BatchBegin, Receiver } from "../receiver.ts";
 import { SeriesMemo } from "../series-memo.ts";
+import {
+  readBegin,
+  type SnapshotReader,
+  type SnapshotWriter,
+  savedList,
+  savedNumber,
+  savedTuple,
+} from "../snapshot.ts";
+import type { HeldPoints } from "../task-budget.ts";
 
 export const union = defineNode<string>({
   method: "union",
@@ -39,10 +48,24 @@ export const union = defineNode<string>({
   },
 });
 
-interface Message {
+interface Timed {
   readonly ms: number;
   readonly ns: number;
-  send(out: Receiver): void;
+  readonly group: Group;
+}
+
+type Message =
+  | (Timed & { readonly kind: "point"; readonly point: Point })
+  | (Timed & {
+      readonly kind: "batch";
+      readonly begin: BatchBegin;
+      readonly points: readonly Point[];
+    })
+  | (Timed & { readonly kind: "barrier" });
+
+/** Points that a message holds back. */
+function sizeOf(message: Message): number {
+  return message.kind === "batch" ? message.points.length : 1;
 }
 
 interface Source {
@@ -60,13 +83,20 @@ class Union {
   /** In order of precedence. */
   readonly #sources: readonly Source[];
   readonly #renamed: SeriesMemo<Series>;
-  readonly #groups = new GroupTable();
+  readonly #groups: GroupTable;
+  readonly #budget: HeldPoints;
   #held = 0;
 
   constructor(rename: string, context: NodeContext) {
     this.#rename = rename;
     this.#out = context.out;
     this.#renamed = new SeriesMemo(context.seriesSlot());
+    this.#groups = context.groupTable();
+    this.#budget = context.held;
+    context.saved({
+      save: (out) => this.#sources.map((source) => saveSource(source, out)),
+      load: (saved, from) => this.#load(saved, from),
+    });
     this.#sources = context.parents.map(() => ({
       waiting: [],
       head: 0,
@@ -86,6 +116,7 @@ class Union {
     source.lastMs = message.ms;
     source.lastNs = message.ns;
     if (++this.#held > HELD_MESSAGES_MAX) throw new Error("too many messages held for the union");
+    this.#budget.add(sizeOf(message));
     source.waiting.push(message);
     while (this.#emitReady());
   }
@@ -98,7 +129,9 @@ class Union {
   }
 
   deleteGroup(group: Group): void {
-    this.#out.deleteGroup(this.groupOf(group));
+    const own = this.groupOf(group);
+    this.#out.deleteGroup(own);
+    this.#groups.remove(own);
   }
 
   renamed(point: Point): Point {
@@ -135,10 +168,42 @@ class Union {
         if (compareTime(message.ms, message.ns, mark.ms, mark.ns) > 0) break;
         this.#advance(source);
         emitted = true;
-        message.send(this.#out);
+        this.#budget.release(sizeOf(message));
+        this.#send(message);
       }
     }
     return emitted;
+  }
+
+  /** A group that was deleted while its message waited begins anew. */
+  #send(message: Message): void {
+    const { kind, ms, ns } = message;
+    const out = this.#out;
+    const group = message.group.isOver ? this.groupOf(message.group) : message.group;
+    if (kind === "point") {
+      out.point(group, message.point);
+    } else if (kind === "barrier") {
+      out.barrier(group, ms, ns);
+    } else {
+      out.beginBatch(group, message.begin);
+      for (const point of message.points) out.batchPoint(group, point);
+      out.endBatch(group);
+    }
+  }
+
+  #load(saved: unknown, from: SnapshotReader): void {
+    const sources = savedTuple(saved, this.#sources.length);
+    this.#sources.forEach((source, i) => {
+      const [lastMs, lastNs, waiting] = savedTuple(sources[i], 3);
+      if (lastMs !== null) source.lastMs = savedNumber(lastMs);
+      source.lastNs = savedNumber(lastNs);
+      for (const item of savedList(waiting)) {
+        const message = readMessage(item, from);
+        source.waiting.push(message);
+        this.#held++;
+        this.#budget.add(sizeOf(message));
+      }
+    });
   }
 
   #advance(source: Source): void {
@@ -184,12 +249,12 @@ class Input implements Receiver {
   }
 
   point(group: Group, point: Point): void {
-    const to = this.#union.groupOf(group);
-    const renamed = this.#union.renamed(point);
     this.#union.take(this.#source, {
+      kind: "point",
       ms: point.timeMs,
       ns: point.timeNs,
-      send: (out) => out.point(to, renamed),
+      group: this.#union.groupOf(group),
+      point: this.#union.renamed(point),
     });
   }
 
@@ -205,23 +270,20 @@ class Input implements Receiver {
   endBatch(group: Group): void {
     const begin = this.#begin;
     if (begin === undefined) return;
-    const to = this.#union.groupOf(group);
     const points = this.#points;
     this.#points = [];
     this.#union.take(this.#source, {
+      kind: "batch",
       ms: begin.tmaxMs,
       ns: begin.tmaxNs,
-      send(out) {
-        out.beginBatch(to, begin);
-        for (const point of points) out.batchPoint(to, point);
-        out.endBatch(to);
-      },
+      group: this.#union.groupOf(group),
+      begin,
+      points,
     });
   }
 
   barrier(group: Group, ms: number, ns: number): void {
-    const to = this.#union.groupOf(group);
-    this.#union.take(this.#source, { ms, ns, send: (out) => out.barrier(to, ms, ns) });
+    this.#union.take(this.#source, { kind: "barrier", ms, ns, group: this.#union.groupOf(group) });
   }
 
   deleteGroup(group: Group): void {
@@ -231,4 +293,27 @@ class Input implements Receiver {
   finish(): void {
     this.#union.finish(this.#source);
   }
+}
+
+function saveSource({ waiting, head, lastMs, lastNs }: Source, out: SnapshotWriter): unknown {
+  const left = waiting.slice(head).map((message) => saveMessage(message, out));
+  return [lastMs ?? null, lastNs, left];
+}
+
+function saveMessage(message: Message, out: SnapshotWriter): unknown {
+  const { kind, ms, ns } = message;
+  const head = [kind, ms, ns, out.group(message.group)];
+  if (kind === "point") return [...head, out.point(message.point), null];
+  if (kind === "barrier") return [...head, null, null];
+  return [...head, out.points(message.points), message.begin];
+}
+
+function readMessage(saved: unknown, from: SnapshotReader): Message {
+  const [kind, savedMs, savedNs, number, held, begin] = savedTuple(saved, 6);
+  const ms = savedNumber(savedMs);
+  const ns = savedNumber(savedNs);
+  const group = from.group(number);
+  if (kind === "point") return { kind, ms, ns, group, point: from.point(held) };
+  if (kind === "barrier") return { kind, ms, ns, group };
+  return { kind: "batch", ms, ns, group, begin: readBegin(begin), points: from.points(held) };
 }

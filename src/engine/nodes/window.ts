@@ -18,6 +18,8 @@ import { defineNode, inputType, type NodeContext, QUIET } from "../node.ts";
 import { PointRing } from "../point-ring.ts";
 import { flag, value } from "../properties.ts";
 import { Forwarding, type Receiver } from "../receiver.ts";
+import { savedNumber, savedText, savedTuple } from "../snapshot.ts";
+import type { HeldPoints } from "../task-budget.ts";
 
 interface Options {
   readonly period: DurationNs;
@@ -94,11 +96,26 @@ class TimeWindow extends Forwarding {
   readonly #spans: GroupState<Span>;
   /** `period` subtracted from a time, see `addDuration`. */
   readonly #minusPeriod: DurationNs;
+  readonly #held: HeldPoints;
 
   constructor(options: Options, context: NodeContext) {
     super(context.out);
     this.#options = options;
-    this.#spans = context.groupState();
+    this.#held = context.held;
+    this.#spans = context.groupState({
+      save: ({ name, nextMs, nextNs, points }, out) => [
+        name,
+        nextMs,
+        nextNs,
+        out.points(points.all()),
+      ],
+      load: (saved, _group, from) => {
+        const [name, ms, ns, points] = savedTuple(saved, 4);
+        const span = new Span(savedText(name), { ms: savedNumber(ms), ns: savedNumber(ns) });
+        loadRing(span.points, from.points(points), context.held);
+        return span;
+      },
+    });
     this.#minusPeriod = neg(options.period);
   }
 
@@ -106,6 +123,7 @@ class TimeWindow extends Forwarding {
     const { timeMs, timeNs } = point;
     let span = this.#spans.get(group);
     if (span === undefined) span = this.#open(group, point.series.name, timeMs, timeNs);
+    this.#held.add(1);
     if (this.#options.every === 0) {
       span.points.push(point);
       this.#advance(group, span, timeMs, timeNs);
@@ -121,7 +139,11 @@ class TimeWindow extends Forwarding {
   }
 
   override deleteGroup(group: Group): void {
-    if (this.#spans.delete(group)) this.out.deleteGroup(group);
+    const span = this.#spans.get(group);
+    if (span === undefined) return;
+    this.#held.release(span.points.size);
+    this.#spans.delete(group);
+    this.out.deleteGroup(group);
   }
 
   #open(group: Group, name: string, ms: number, ns: number): Span {
@@ -139,14 +161,14 @@ class TimeWindow extends Forwarding {
     const { every, align } = this.#options;
     if (every === 0) {
       const oldest = addDuration(ms, ns, this.#minusPeriod);
-      span.points.dropBefore(oldest.ms, oldest.ns, true);
+      this.#held.release(span.points.dropBefore(oldest.ms, oldest.ns, true));
       this.#emit(group, span, ms, ns);
       span.nextMs = ms;
       span.nextNs = ns;
       return;
     }
     const oldest = addDuration(span.nextMs, span.nextNs, this.#minusPeriod);
-    span.points.dropBefore(oldest.ms, oldest.ns, false);
+    this.#held.release(span.points.dropBefore(oldest.ms, oldest.ns, false));
     this.#emit(group, span, span.nextMs, span.nextNs);
     let next = addDuration(ms, ns, every);
     if (align) next = truncateTime(next.ms, next.ns, every);
@@ -172,11 +194,31 @@ interface Counted {
 class CountWindow extends Forwarding {
   readonly #options: Options;
   readonly #counted: GroupState<Counted>;
+  readonly #held: HeldPoints;
 
   constructor(options: Options, context: NodeContext) {
     super(context.out);
     this.#options = options;
-    this.#counted = context.groupState();
+    this.#held = context.held;
+    this.#counted = context.groupState({
+      save: ({ name, points, total, nextEmit }, out) => [
+        name,
+        total,
+        nextEmit,
+        out.points(points.all()),
+      ],
+      load: (saved, _group, from) => {
+        const [name, total, nextEmit, held] = savedTuple(saved, 4);
+        const points = new PointRing();
+        loadRing(points, from.points(held), context.held);
+        return {
+          name: savedText(name),
+          points,
+          total: savedNumber(total),
+          nextEmit: savedNumber(nextEmit),
+        };
+      },
+    });
   }
 
   override point(group: Group, point: Point): void {
@@ -185,6 +227,7 @@ class CountWindow extends Forwarding {
     const { points } = counted;
     points.push(point);
     if (points.size > periodCount) points.dropFirst();
+    else this.#held.add(1);
     if (++counted.total !== counted.nextEmit) return;
     counted.nextEmit += everyCount;
     this.out.beginBatch(group, {
@@ -203,7 +246,11 @@ class CountWindow extends Forwarding {
   }
 
   override deleteGroup(group: Group): void {
-    if (this.#counted.delete(group)) this.out.deleteGroup(group);
+    const counted = this.#counted.get(group);
+    if (counted === undefined) return;
+    this.#held.release(counted.points.size);
+    this.#counted.delete(group);
+    this.out.deleteGroup(group);
   }
 
   #open(group: Group, name: string): Counted {
@@ -211,4 +258,9 @@ class CountWindow extends Forwarding {
     const nextEmit = fillPeriod ? periodCount : everyCount;
     return this.#counted.set(group, { name, points: new PointRing(), total: 0, nextEmit });
   }
+}
+
+function loadRing(ring: PointRing, points: readonly Point[], held: HeldPoints): void {
+  held.add(points.length);
+  for (const point of points) ring.push(point);
 }

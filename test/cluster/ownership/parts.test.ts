@@ -193,6 +193,19 @@ describe("who is gone", () => {
     expect(reason(new Absences(1000), view(status, evidence), 0)).toBe(expected);
   });
 
+  test("a silent death counts at the very moment that was named, whatever the clock's fractions", () => {
+    const time = fc.double({ min: 0, max: 1e9, noNaN: true });
+    fc.assert(
+      fc.property(time, (since) => {
+        const absences = new Absences(10_000);
+        absences.of(view("dead", false), since);
+        const at = absences.nextAt(since) ?? Number.NaN;
+        expect(reason(absences, view("dead", false), at)).toBe("gone_dead_silent");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test("silence counts when it is older than the delay, and starts anew", () => {
     const absences = new Absences(1000);
     expect(reason(absences, view("dead"), 50)).toBeUndefined();

@@ -406,3 +406,35 @@ describe("joining and leaving", () => {
     expect(sites.all.map(({ deleted }) => deleted.length)).toEqual([1, 1, 1]);
   });
 });
+
+describe("a member that was added", () => {
+  test("is waited for until its table equals the adder's", async () => {
+    const sites = new Sites(2);
+    const [a, b] = [sites.site(1), sites.site(2)];
+    b.member.reachable = false;
+    await a.replication.create(spec("h"), true);
+    const synced: string[] = [];
+    a.replication.onSynced((member) => synced.push(member));
+    const equal = a.replication.untilEqual(memberId(2), 1_000);
+    await sites.settle();
+    b.member.reachable = true;
+    for (let i = 0; i < 20; i++) {
+      sites.clock.advance(60);
+      await sites.settle();
+    }
+    expect(await equal).toBe(true);
+    expect(b.ids).toEqual(["t/h"]);
+    expect(synced).toContain(memberId(2));
+  });
+
+  test("is given up when that takes too long", async () => {
+    const sites = new Sites(2);
+    sites.site(2).member.reachable = false;
+    const equal = sites.site(1).replication.untilEqual(memberId(2), 500);
+    for (let i = 0; i < 20; i++) {
+      sites.clock.advance(60);
+      await sites.settle();
+    }
+    expect(await equal).toBe(false);
+  });
+});
