@@ -14,7 +14,7 @@ export const runDaemon: RunDaemon = async (config, options) => {
   const closers = new Closers();
   const log = options.logWriter.log;
   try {
-    const { subscriptions, load } = await wire(config, options, closers);
+    const { subscriptions, load, sideloads } = await wire(config, options, closers);
     const ended = Promise.withResolvers<Error>();
     subscriptions.start().catch((error: unknown) => {
       log.with({ service: "influxdb" }).error("failed to link subscriptions", {
@@ -24,8 +24,12 @@ export const runDaemon: RunDaemon = async (config, options) => {
     await load?.run();
     return {
       async reload() {
-        if (load === undefined) log.info("nothing to reload: [load] is not enabled");
-        else await load.run();
+        try {
+          sideloads.reload();
+        } catch (error) {
+          log.error("failed to reload sideload sources", { err: errorMessage(error) });
+        }
+        await load?.run();
       },
       close: () => closers.close(),
       ended: ended.promise,

@@ -7,7 +7,6 @@
 
 import { AlertService } from "#alert/alert-service.ts";
 import type { HandlerServices } from "#alert/handler.ts";
-import { HandlerKinds } from "#alert/handler-kinds.ts";
 import { DELIVERY_LIMITS } from "#alert/limits.ts";
 import { SilenceService } from "#alert/silence-service.ts";
 import { SubscriptionTokenStore, subscriptionTokenKind } from "#auth/subscription-tokens.ts";
@@ -76,6 +75,7 @@ export interface Wired {
   readonly subscriptions: Subscriptions;
   /** Present when `[load]` is enabled; not run yet. */
   readonly load: LoadDirectory | undefined;
+  readonly sideloads: HttpServices["sideloads"];
 }
 
 export async function wire(
@@ -211,7 +211,8 @@ export async function wire(
     delivery: alerts,
     silences,
     serviceTests: serviceTestsOf({
-      kinds: new HandlerKinds(HANDLER_KINDS, { disabled: options.disabledHandlers }),
+      kinds: HANDLER_KINDS,
+      disabled: options.disabledHandlers,
       services: { ...alertServices, publish: () => {} },
     }),
     recordings,
@@ -227,6 +228,7 @@ export async function wire(
       relink: () => subscriptions.relink(),
       isToken: (token) => tokens.has(token),
     },
+    sideloads: outside.sideloads,
     logs: {
       setLevel: (level) => logWriter.setLevel(level),
       subscribe: (listener) => logWriter.subscribe(listener),
@@ -278,6 +280,7 @@ export async function wire(
   });
   return {
     subscriptions,
+    sideloads: outside.sideloads,
     load: openLoad(
       config,
       { ...taskServices, tasks, templates, handlers: cluster.handlers },

@@ -15,14 +15,23 @@ import type { BatchBegin, Receiver } from "./receiver.ts";
 import type { MessageTimer } from "./timer.ts";
 
 export interface OutgoingBatch {
-  readonly group: Group;
   readonly begin: BatchBegin;
-  readonly points: PointCursor;
+  /** Asked when the batch begins: a group found earlier may be over by then. */
+  group(): Group;
+  points(group: Group): PointCursor;
 }
 
 interface Sending {
   readonly to: Receiver;
   readonly batch: OutgoingBatch;
+  readonly answer: () => void;
+}
+
+/** The batch under way. */
+interface Open {
+  readonly to: Receiver;
+  readonly group: Group;
+  readonly points: PointCursor;
   readonly answer: () => void;
 }
 
@@ -37,7 +46,7 @@ export class BatchGate {
   readonly #options: BatchGateOptions;
   readonly #waiting: Sending[] = [];
   #deferred: (() => void)[] = [];
-  #open: Sending | undefined;
+  #open: Open | undefined;
   #closed = false;
   #turnOpen = false;
   #deadlineMs = 0;
@@ -45,6 +54,11 @@ export class BatchGate {
 
   constructor(options: BatchGateOptions) {
     this.#options = options;
+  }
+
+  /** True while a batch is under way; the task is then not between two messages. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
   }
 
   /** Sends a batch after those before it. Resolves when it ran through, or when the gate was closed. */
@@ -112,18 +126,20 @@ export class BatchGate {
   #begin(): boolean {
     const next = this.#waiting.shift();
     if (next === undefined) return false;
-    this.#open = next;
-    next.to.beginBatch(next.batch.group, next.batch.begin);
+    const { to, batch, answer } = next;
+    const group = batch.group();
+    this.#open = { to, group, points: batch.points(group), answer };
+    to.beginBatch(group, batch.begin);
     return true;
   }
 
   /** Pushes a few points; true when there are no more. */
   #pushSome(): boolean {
-    const { to, batch } = this.#open as Sending;
+    const { to, group, points } = this.#open as Open;
     for (let i = 0; i < SLICE_CHECK_POINTS; i++) {
-      const point = batch.points.next();
+      const point = points.next();
       if (point === undefined) return true;
-      to.batchPoint(batch.group, point);
+      to.batchPoint(group, point);
       if (this.#closed) return true;
     }
     this.#stepsLeft -= SLICE_CHECK_POINTS;
@@ -135,7 +151,7 @@ export class BatchGate {
     if (this.#closed || sent === undefined) return;
     const { timer } = this.#options;
     timer.next();
-    sent.to.endBatch(sent.batch.group);
+    sent.to.endBatch(sent.group);
     timer.done();
     this.#open = undefined;
     this.#stepsLeft--;

@@ -8,9 +8,14 @@ import type { Dimensions, Group } from "#model/group.ts";
 import { GroupTable } from "./grouping.ts";
 
 export class BatchGroups {
-  readonly #table = new GroupTable();
+  readonly #table: GroupTable;
   /** By keys; series of one query mostly have the same. */
   readonly #dimensions = new Map<string, Dimensions>();
+
+  /** `table` is where the groups are kept; a node gives its own, so that they can be saved and expire. */
+  constructor(table: GroupTable = new GroupTable()) {
+    this.#table = table;
+  }
 
   find(name: string, tags: Readonly<Record<string, string>>, byName: boolean): Group {
     const keys = Object.keys(tags).sort(compareBytes);

@@ -35,7 +35,7 @@ export class BatchRunner extends Forwarding {
   readonly #context: NodeContext;
   readonly #plan: BatchPlan;
   readonly #schedule: Schedule;
-  readonly #groups = new BatchGroups();
+  readonly #groups: BatchGroups;
   readonly #stop = new AbortController();
   readonly #batches: Counter;
   readonly #points: Counter;
@@ -49,6 +49,7 @@ export class BatchRunner extends Forwarding {
     this.#context = context;
     this.#plan = plan;
     this.#schedule = makeSchedule(plan.schedule);
+    this.#groups = new BatchGroups(context.groupTable((group) => this.out.deleteGroup(group)));
     this.#batches = context.counter("batches_queried");
     this.#points = context.counter("points_queried");
     this.#skipped = context.counter("ticks_skipped");
@@ -107,13 +108,12 @@ export class BatchRunner extends Forwarding {
   async #take(series: ResultSeries, tmax: Time): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const { name, tags, size } = series;
-    const group = this.#groups.find(name, tags, this.#plan.byName);
     this.#batches.value++;
     this.#points.value += size;
     await this.#context.sendBatch({
-      group,
       begin: { name, tmaxMs: tmax.ms, tmaxNs: tmax.ns, sizeHint: size },
-      points: series.points(groupSeries(group, name)),
+      group: () => this.#groups.find(name, tags, this.#plan.byName),
+      points: (group) => series.points(groupSeries(group, name)),
     });
   }
 }

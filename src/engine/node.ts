@@ -70,6 +70,8 @@ export interface NodeContext {
    * so; it is called for each before, to tell the nodes below.
    */
   groupTable(expire?: (group: Group) => void): GroupTable;
+  /** Keeps a group from expiring although no message of it goes out yet. */
+  touch(group: Group): void;
   /** Saves and loads what the node keeps besides the states of groups. */
   saved(part: SavedPart): void;
   /** Counts points that the node holds back, against the task's limit. */

@@ -309,6 +309,9 @@ class Builder {
       },
       groupMemo: <S>() => this.#groupState<S>(),
       groupTable: (expire) => this.#groupTable(node, expire),
+      touch: (group) => {
+        group.seen = this.expiry?.ticks.now ?? 0;
+      },
       saved: (part) => node.parts.push(part),
       held: this.budget,
       seriesSlot: () => {

@@ -33,10 +33,7 @@ export class SnapshotKeeper {
   readonly #writing = new Set<Promise<void>>();
   #cancel: Cancel = () => {};
 
-  constructor(
-    { services, store, intervalMs }: SnapshotKeeperOptions,
-    tasks: () => Iterable<Task>,
-  ) {
+  constructor({ services, store, intervalMs }: SnapshotKeeperOptions, tasks: () => Iterable<Task>) {
     this.#services = services;
     this.#store = store;
     this.#intervalMs = intervalMs;

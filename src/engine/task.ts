@@ -182,9 +182,10 @@ export class Task implements ForkTarget {
     return this.drained()?.then(() => this.#end()) ?? this.#end();
   }
 
-  /** False when a node has work under way that no snapshot can hold; then only `stop` will do. */
+  /** False when a node or a batch is under way that no snapshot can hold; then only `stop` will do. */
   get canSuspend(): boolean {
-    return this.pipeline.nodes.every(({ spec }) => spec.mustDrain !== true);
+    const { nodes, gate } = this.pipeline;
+    return !gate.isOpen && nodes.every(({ spec }) => spec.mustDrain !== true);
   }
 
   /** Stops without draining; for tasks whose state was saved. */

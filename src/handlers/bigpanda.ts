@@ -8,7 +8,7 @@ import { method } from "#engine/properties.ts";
 import { encodeJson } from "#lib/json.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
 import type { SectionReader } from "./section-reader.ts";
-import { sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
+import { defaultEventData, sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
 import { firstText, serviceHandler, sortedJsonBody } from "./service-handler.ts";
 import {
   defined,
@@ -48,7 +48,7 @@ export const bigpanda = defineHandler<BigpandaOptions>({
       app_key: "my-app-key-123456",
       message: "test bigpanda message",
       level: "CRITICAL",
-      event_data: { Name: "testBigPanda", TaskName: "", Group: "", Tags: {} },
+      event_data: defaultEventData("testBigPanda"),
       timestamp: "1970-01-01T00:00:01Z",
     }),
     run: sendsEvent((given) => ({

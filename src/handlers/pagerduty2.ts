@@ -12,7 +12,7 @@ import { formatTime } from "#lib/time.ts";
 import type { Template } from "#template/template.ts";
 import type { PropertyCall } from "#tick/environment.ts";
 import { optionTemplate, renderOption, templateProblem } from "./option-template.ts";
-import { sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
+import { defaultEventData, sendsEvent, testEventData, testLevel, testTime } from "./self-test.ts";
 import { clientUrl, firstText, jsonBody, serviceHandler } from "./service-handler.ts";
 import { defined, handlerProperty } from "./tick-options.ts";
 
@@ -36,7 +36,7 @@ export const pagerduty2 = defineHandler<Static<typeof options>>({
       alert_id: "testAlertID",
       description: "test pagerduty2 message",
       level: "CRITICAL",
-      event_data: { Name: "testPagerDuty2", TaskName: "", Group: "", Tags: {} },
+      event_data: defaultEventData("testPagerDuty2"),
       timestamp: "2014-11-12T11:45:26.371Z",
       links: [
         { href: "https://example.com/a", text: "a" },

@@ -5,11 +5,14 @@
 
 import type { AlertEvent } from "#alert/event.ts";
 import type { HandlerKind, HandlerServices, HandlerTest, TestResult } from "#alert/handler.ts";
+import { HANDLER_DISABLED } from "#alert/handler-kinds.ts";
 import { CRITICAL, INFO, type Level, levelName, OK, WARNING } from "#alert/level.ts";
+import type { Clock } from "#lib/clock.ts";
 import { parseGoDuration } from "#lib/duration.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { DurationNs } from "#lib/int64.ts";
 import { parseTime, type Time } from "#lib/time.ts";
+import type { FieldValue } from "#model/shape.ts";
 import { SERVICE_TEST_MS_MAX } from "./limits.ts";
 import { SectionReader } from "./section-reader.ts";
 
@@ -73,14 +76,35 @@ export function testDuration(text: string): DurationNs {
   return duration;
 }
 
-/** The event as options describe it: `Name`, `TaskName`, `Group`, `Tags`. */
+/** The default of an option that describes the event's data, with the members clients know. */
+export function defaultEventData(name: string): Readonly<Record<string, unknown>> {
+  return {
+    ...{ Name: name, TaskName: "", Category: "", Group: "", Tags: null, Fields: null },
+    ...{ Recoverable: false, Result: { series: null } },
+  };
+}
+
+/** The event that such an option describes. The rows of `Result` are not taken over. */
 export function testEventData(data: SectionReader): Partial<AlertEvent> {
   return {
     name: data.text("Name"),
     taskName: data.text("TaskName"),
+    category: data.text("Category"),
     group: data.text("Group"),
     tags: data.textMap("Tags"),
+    fields: fieldsOf(data.map("Fields")),
+    recoverable: data.flag("Recoverable"),
   };
+}
+
+function fieldsOf(given: Readonly<Record<string, unknown>>): Readonly<Record<string, FieldValue>> {
+  return Object.fromEntries(
+    Object.entries(given).filter((entry): entry is [string, FieldValue] => isFieldValue(entry[1])),
+  );
+}
+
+function isFieldValue(value: unknown): value is FieldValue {
+  return ["string", "number", "bigint", "boolean"].includes(typeof value);
 }
 
 /** A service's self-test as the API wants it. */
@@ -108,28 +132,31 @@ export function handlerTests(
           return test.options(services);
         },
         run: async (options) =>
-          disabled.has(kind.kind) ? "handler disabled" : runTest({ kind, test }, services, options),
+          disabled.has(kind.kind)
+            ? HANDLER_DISABLED
+            : withinTestTime(services.clock, async (signal) => {
+                const { success, message } = await test.run(options, services, { kind, signal });
+                return success ? undefined : message;
+              }),
       },
     ];
   });
 }
 
-async function runTest(
-  { kind, test }: { readonly kind: HandlerKind; readonly test: HandlerTest },
-  services: HandlerServices,
-  options: Readonly<Record<string, unknown>>,
+/** Bounds a test in time: why it failed, also when it throws or takes too long, or `undefined`. Never rejects. */
+export async function withinTestTime(
+  clock: Clock,
+  run: (signal: AbortSignal) => Promise<string | undefined>,
 ): Promise<string | undefined> {
   const abort = new AbortController();
-  const { promise, resolve } = Promise.withResolvers<TestResult>();
-  const cancel = services.clock.after(SERVICE_TEST_MS_MAX, () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const cancel = clock.after(SERVICE_TEST_MS_MAX, () => {
     const message = `no answer within ${SERVICE_TEST_MS_MAX / 1000}s`;
-    resolve(failed(message));
+    resolve(message);
     abort.abort(new Error(message));
   });
   try {
-    const running = test.run(options, services, { kind, signal: abort.signal });
-    const { success, message } = await Promise.race([running, promise]);
-    return success ? undefined : message;
+    return await Promise.race([run(abort.signal), promise]);
   } catch (error) {
     return errorMessage(error);
   } finally {

@@ -7,19 +7,35 @@
 
 import { gunzipSync } from "node:zlib";
 import { parseJson } from "#lib/json.ts";
-import { type ApiError, badRequest, tooLarge } from "./errors.ts";
-import { JSON_BODY_BYTES_MAX, JSON_DEPTH_MAX } from "./limits.ts";
+import { BodyBudget } from "./body-budget.ts";
+import { ApiError, badRequest, tooLarge } from "./errors.ts";
+import {
+  BODIES_BYTES_MAX,
+  BODY_UNCOUNTED_BYTES_MAX,
+  JSON_BODY_BYTES_MAX,
+  JSON_DEPTH_MAX,
+} from "./limits.ts";
 
-/** The whole body. Throws 413 beyond `bytesMax`, also for a body that does not say how long it is. */
-export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+const received = new BodyBudget(BODIES_BYTES_MAX);
+
+/**
+ * The whole body. Throws 413 beyond `bytesMax`, also for a body that does not say how long it is, and 503 when it is
+ * given up because too much of unfinished bodies is held.
+ */
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  budget = received,
+): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) > bytesMax) throw bodyTooLarge(bytesMax);
-  if (declared !== null || request.body === null) {
+  const isSmall = declared !== null && Number(declared) <= BODY_UNCOUNTED_BYTES_MAX;
+  if (request.body === null || isSmall) {
     const bytes = new Uint8Array(await arrayBuffer(request));
     if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
     return bytes;
   }
-  return readUnsized(request.body, bytesMax);
+  return readParts(request.body, bytesMax, budget);
 }
 
 async function arrayBuffer(request: Request): Promise<ArrayBuffer> {
@@ -30,21 +46,53 @@ async function arrayBuffer(request: Request): Promise<ArrayBuffer> {
   }
 }
 
-async function readUnsized(body: ReadableStream, bytesMax: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
+async function readParts(
+  body: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  budget: BodyBudget,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
   let total = 0;
+  let givenUp = false;
   const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return Buffer.concat(chunks, total);
-    const chunk: Uint8Array = value;
-    total += chunk.length;
-    if (total > bytesMax) {
-      await reader.cancel();
-      throw bodyTooLarge(bytesMax);
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  const held = budget.open(() => {
+    givenUp = true;
+    cancel();
+  });
+  try {
+    for (;;) {
+      const part = await nextPart(reader);
+      if (part === undefined && !givenUp) return Buffer.concat(parts, total);
+      if (part === undefined || !held.take(part.length)) throw bodyGivenUp();
+      total += part.length;
+      if (total > bytesMax) throw bodyTooLarge(bytesMax);
+      parts.push(part);
     }
-    chunks.push(chunk);
+  } catch (error) {
+    cancel();
+    throw error;
+  } finally {
+    held.close();
   }
+}
+
+/** Undefined at the end of the body, or when it was given up. */
+async function nextPart(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<Uint8Array | undefined> {
+  try {
+    return (await reader.read()).value;
+  } catch {
+    throw badRequest("unexpected EOF");
+  }
+}
+
+function bodyGivenUp(): ApiError {
+  return new ApiError(
+    503,
+    "too much of unfinished request bodies is held, and this one waited longest for its next part",
+  );
 }
 
 function bodyTooLarge(bytesMax: number): ApiError {

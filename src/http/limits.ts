@@ -9,7 +9,13 @@ export const JSON_BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Nesting of a JSON body; deeper ones would exhaust the stack of whoever walks them. Refused with 400. */
 export const JSON_DEPTH_MAX = 512;
 
-/** Write requests being read or processed at once. The next one is refused with 503. */
+/** Bytes held of all bodies that are still being received. The one that stalls longest is given up with 503. */
+export const BODIES_BYTES_MAX = 4 * WRITE_BODY_BYTES_MAX;
+
+/** A body that announces no more than this is received at once and not counted, bytes. */
+export const BODY_UNCOUNTED_BYTES_MAX = 64 * 1024;
+
+/** Write requests being processed at once; those whose body is on its way do not count. The next one is refused with 503. */
 export const WRITES_IN_FLIGHT_MAX = 1024;
 
 /** Characters of path and query. Refused with 414. */
@@ -32,6 +38,3 @@ export const LOG_SESSIONS_MAX = 64;
 
 /** Entries waiting for a slow reader of a log session; beyond, entries are left out and counted. */
 export const LOG_SESSION_ENTRIES_MAX = 1000;
-
-/** How long one self-test of a service may take, ms; then it fails. */
-export const SERVICE_TEST_MS_MAX = 30_000;

@@ -130,6 +130,8 @@ export interface HttpServices {
   /** Present when `[auth]` is enabled; without it every name and password is an administrator's. */
   readonly users?: UserService | undefined;
   readonly subscriptions: Subscriptions;
+  /** `reload` throws the first source's error, after it tried all. */
+  readonly sideloads: { reload(): void };
   /** Absent where no service has a self-test; the routes then answer 501. */
   readonly serviceTests?: readonly ServiceTest[] | undefined;
   readonly logs: LogControl;

@@ -14,21 +14,25 @@ export class Handover<T> {
 
   /** Starts the producer; rejects where it does. To be called once. */
   async *items(): AsyncGenerator<T> {
-    let offered = Promise.withResolvers<{ readonly item: T; readonly taken: () => void }>();
+    let offered = Promise.withResolvers<Offer<T> | undefined>();
     let isOver = false;
     let release = (): void => {};
-    const ended = this.#produce((item) => {
+    this.#produce((item) => {
       if (isOver) return Promise.reject(new Error("nobody reads on"));
       const { promise, resolve } = Promise.withResolvers<void>();
       offered.resolve({ item, taken: resolve });
       return promise;
-    }).then(() => undefined);
-    ended.catch(() => {});
+    }).then(
+      () => offered.resolve(undefined),
+      (error: unknown) => offered.reject(error),
+    );
     try {
       for (;;) {
-        const next = await Promise.race([offered.promise, ended]);
+        const next = await offered.promise;
         if (next === undefined) return;
         offered = Promise.withResolvers();
+        // A failure may come before the next item is asked for.
+        offered.promise.catch(() => {});
         release = next.taken;
         yield next.item;
         release();
@@ -38,4 +42,9 @@ export class Handover<T> {
       release();
     }
   }
+}
+
+interface Offer<T> {
+  readonly item: T;
+  readonly taken: () => void;
 }

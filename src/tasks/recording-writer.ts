@@ -8,6 +8,7 @@
  */
 
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { createGzip } from "node:zlib";
 import { formatKey, formatLine } from "#model/line-protocol-format.ts";
 import type { Point } from "#model/point.ts";
@@ -26,6 +27,8 @@ export class StreamRecordingWriter {
 
   /** Makes or empties the file; trouble with it shows in `failed` and `end`. */
   constructor(path: string) {
+    // Told through `failed` and `end`; an event that nobody takes would end the process.
+    this.#gzip.on("error", () => {});
     // Whoever waits for neither must not bring the process down.
     this.#failure.promise.catch(() => {});
     this.#written = pack(this.#gzip, path);
@@ -102,7 +105,7 @@ function fitsOneLine(text: string): boolean {
   return Buffer.byteLength(text) <= RECORDING_LINE_BYTES_MAX;
 }
 
-/** Writes chunks to a file as they come, then makes it durable. */
+/** Writes chunks to a file as they come, then makes it and its name durable. */
 export async function pack(chunks: AsyncIterable<Uint8Array>, path: string): Promise<void> {
   const file = await open(path, "w", 0o644);
   try {
@@ -110,6 +113,12 @@ export async function pack(chunks: AsyncIterable<Uint8Array>, path: string): Pro
     await file.sync();
   } finally {
     await file.close();
+  }
+  const directory = await open(dirname(path), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 

@@ -18,7 +18,6 @@ import { SeriesTable } from "#model/series-table.ts";
 import { type RecordedBatch, type RecordedLines, RecordingError } from "./recording-file.ts";
 import { REPLAY_SLICE_MS } from "./recording-limits.ts";
 import type { ReplayClock } from "./recording-store.ts";
-import { aborted } from "./running-jobs.ts";
 
 export interface FeedOptions {
   readonly clock: Clock;
@@ -152,13 +151,18 @@ class Pace {
     const { clock, pace, signal } = this.#options;
     signal.throwIfAborted();
     const delayMs = pace === "real" ? Math.max(0, this.#untilMs(due)) : 0;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.after(delayMs, resolve);
-    try {
-      await Promise.race([promise, aborted(signal)]);
-    } finally {
-      cancel();
-    }
+    // Nothing may stay at the signal: a replay waits as often as it has points.
+    await new Promise<void>((resolve, reject) => {
+      const stop = (): void => {
+        cancel();
+        reject(signal.reason);
+      };
+      const cancel = clock.after(delayMs, () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      });
+      signal.addEventListener("abort", stop, { once: true });
+    });
     this.#sliceEndMs = clock.monoMs() + REPLAY_SLICE_MS;
   }
 

@@ -68,6 +68,7 @@ async function* deflated(
   entry: Written,
 ): AsyncGenerator<Uint8Array> {
   const deflate = createDeflateRaw();
+  deflate.on("error", () => {});
   const fed = feed(content, entry, deflate);
   fed.catch((error: Error) => deflate.destroy(error));
   for await (const chunk of deflate) yield chunk;

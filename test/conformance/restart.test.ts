@@ -246,7 +246,7 @@ test("every node that keeps state for groups says how it is saved", () => {
   const left = [...NODE_SPECS.values()].filter(
     (spec) => spec.hidden !== true && spec.expand === undefined && !methods.has(spec.method),
   );
-  expect(left.map(({ method }) => method).sort()).toEqual(WITHOUT_RESTART);
+  expect(left.map(({ method }) => method).sort()).toEqual([...WITHOUT_RESTART]);
 });
 
 /** Sources, nodes that keep nothing or are drained, and forecasts, whose state is a batch's. */

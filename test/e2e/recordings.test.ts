@@ -79,8 +79,8 @@ describe.skipIf(missing !== undefined)(
             name: "replayed",
             columns: ["time", "host", "n", "s", "v"],
             values: [
-              ["1970-01-01T00:00:10Z", "a", 3, null, 1.5],
-              ["1970-01-01T00:00:11Z", "b", null, "x y", 2],
+              [10_000_000_000, "a", 3, null, 1.5],
+              [11_000_000_000, "b", null, "x y", 2],
             ],
           },
         ]);
@@ -116,8 +116,8 @@ describe.skipIf(missing !== undefined)(
         };
         kapacitor("replay", "-recording", "rb", "-task", "mean", "-rec-time");
         const wanted = [
-          ["1970-01-01T00:00:10Z", "a", 11.5],
-          ["1970-01-01T00:00:20Z", "a", 25],
+          [10_000_000_000, "a", 11.5],
+          [20_000_000_000, "a", 25],
         ];
         expect(await means()).toEqual(wanted);
         await influx.query("DROP MEASUREMENT means", "telegraf");
@@ -136,9 +136,9 @@ describe.skipIf(missing !== undefined)(
         kapacitor("replay", "-recording", "rq", "-task", "copy", "-rec-time");
         const { results } = await influx.query("SELECT host, v FROM copied", "telegraf");
         expect(results[0]?.series?.[0]?.values).toEqual([
-          ["1970-01-01T00:00:11Z", "a", 11],
-          ["1970-01-01T00:00:12Z", "a", 12],
-          ["1970-01-01T00:00:25Z", "a", 25],
+          [11_000_000_000, "a", 11],
+          [12_000_000_000, "a", 12],
+          [25_000_000_000, "a", 25],
         ]);
         expect(await shown(member, "copy")).toEqual([]);
       },

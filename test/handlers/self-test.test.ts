@@ -25,6 +25,11 @@ function selfTest(name: string, using = services()) {
   return found;
 }
 
+const eventData = (name: string): Options => ({
+  ...{ Name: name, TaskName: "", Category: "", Group: "", Tags: null, Fields: null },
+  ...{ Recoverable: false, Result: { series: null } },
+});
+
 /** Service → options without configuration. Source: http-api §9. */
 const DEFAULTS: Readonly<Record<string, Options>> = {
   alerta: {
@@ -36,7 +41,7 @@ const DEFAULTS: Readonly<Record<string, Options>> = {
   },
   bigpanda: {
     ...{ app_key: "my-app-key-123456", message: "test bigpanda message", level: "CRITICAL" },
-    event_data: { Name: "testBigPanda", TaskName: "", Group: "", Tags: {} },
+    event_data: eventData("testBigPanda"),
     timestamp: "1970-01-01T00:00:01Z",
   },
   discord: {
@@ -65,7 +70,7 @@ const DEFAULTS: Readonly<Record<string, Options>> = {
   },
   pagerduty2: {
     ...{ alert_id: "testAlertID", description: "test pagerduty2 message", level: "CRITICAL" },
-    event_data: { Name: "testPagerDuty2", TaskName: "", Group: "", Tags: {} },
+    event_data: eventData("testPagerDuty2"),
     timestamp: "2014-11-12T11:45:26.371Z",
     links: [
       { href: "https://example.com/a", text: "a" },
@@ -178,6 +183,20 @@ describe("options", () => {
     expect(selfTest("slack", services({ slack: [slack] })).options).toMatchObject({
       ...{ workspace: "w", channel: "#a", username: "u" },
     });
+  });
+
+  test("of the event's data reach the receiver", async () => {
+    receiver.answer = () => new Response(null, { status: 202 });
+    const section = { enabled: true, url: receiver.url, "routing-key": "k" };
+    const run = selfTest("pagerduty2", services({ pagerduty2: section }));
+    const event_data = {
+      ...{ Name: "cpu", Tags: { host: "h1", odd: 1 }, Fields: { idle: 5.5, odd: [] } },
+      ...{ TaskName: "t", Group: "host=h1", Category: "c", Recoverable: true },
+    };
+    expect(await run.run({ ...run.options, event_data })).toBeUndefined();
+    const { payload } = JSON.parse(receiver.received[0]?.body ?? "");
+    expect(payload).toMatchObject({ class: "t", group: "host=h1" });
+    expect(JSON.stringify(payload.custom_details)).not.toContain("odd");
   });
 
   test.each([

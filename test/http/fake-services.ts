@@ -289,6 +289,7 @@ export function fakeServices(settings: Partial<HttpServices["settings"]> = {}): 
       isToken: (token) => token === "t0ken",
       relink: async () => {},
     },
+    sideloads: { reload() {} },
     logs: {
       setLevel: (level) => levels.push(level),
       subscribe(listener) {

@@ -75,3 +75,35 @@ for (const transcript of readTranscripts(join(import.meta.dir, "recordings"))) {
     }
   });
 }
+
+test("a task shows the numbers and the endpoint of a replay that runs", async () => {
+  const { world, app } = await appOf("recorded.txt");
+  try {
+    await world.define("t", "stream|from().measurement('cpu')|httpOut('out')");
+    writeFileSync(
+      world.path("r.srpl"),
+      gzipSync("db\nrp\ncpu v=1 1\ndb\nrp\ncpu v=2 60000000000\n"),
+    );
+    await world.recordings.open();
+    const pace = { recordingTime: true, clock: "real" } as const;
+    await world.replays.replay({ id: "p", task: "t", recording: "r", ...pace });
+    const collected = () => world.replays.running("p")?.engine.stats("t")?.nodeStats["from1"];
+    await until(() => collected()?.["collected"] === 1);
+    const get = async (path: string) => {
+      const request = new Request(`http://localhost/kapacitor/v1/tasks/${path}`);
+      return (await app.handle(request)).json();
+    };
+    expect(await get("t?replay-id=p")).toMatchObject({
+      status: "disabled",
+      executing: true,
+      dot: expect.stringContaining('stream0 -> from1 [processed="1"]'),
+      stats: { "node-stats": { from1: { collected: 1 } } },
+    });
+    expect(await get("t")).toMatchObject({ executing: false, stats: {} });
+    expect(await get("t/out")).toMatchObject({
+      series: [{ values: [["1970-01-01T00:00:00.000000001Z", 1]] }],
+    });
+  } finally {
+    await world.close();
+  }
+});

@@ -3,8 +3,10 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ZERO_TIME } from "#lib/time.ts";
 import { put } from "#storage/store.ts";
-import { RECORDINGS_RUNNING_MAX } from "#tasks/recording-limits.ts";
+import { RECORDING_BACKLOG_CHARS_MAX, RECORDINGS_RUNNING_MAX } from "#tasks/recording-limits.ts";
 import { recordingKind } from "#tasks/recording-store.ts";
+import { StreamRecordingWriter } from "#tasks/recording-writer.ts";
+import { point } from "#test/support/points.ts";
 import { RecordingWorld, until, type WorldOptions } from "./recording-world.ts";
 
 const worlds: RecordingWorld[] = [];
@@ -140,6 +142,25 @@ test("one recording more than may run at once is refused", async () => {
   const begin = async () => made.recordings.recordStream({ id: "", task: "t", stop: at(1) });
   for (let i = 0; i < RECORDINGS_RUNNING_MAX; i++) await begin();
   await expect(begin()).rejects.toThrow("too many recordings are running, at most 64 may");
+});
+
+describe("the writer", () => {
+  test("tells of a full disk and takes points on without harm", async () => {
+    const writer = new StreamRecordingWriter("/dev/full");
+    writer.add(point("cpu", {}, { v: 1 }, 1));
+    await expect(writer.end()).rejects.toThrow("ENOSPC");
+    await expect(writer.failed).rejects.toThrow("ENOSPC");
+    for (let i = 0; i < 10_000; i++) writer.add(point("cpu", {}, { v: 1 }, 1));
+  });
+
+  test("fails when more waits for the disk than may", async () => {
+    const made = await world();
+    const writer = new StreamRecordingWriter(made.path("slow.srpl"));
+    const long = point("cpu", {}, { s: "x".repeat(60_000) }, 1);
+    for (let i = 0; i < RECORDING_BACKLOG_CHARS_MAX / 60_000 + 10; i++) writer.add(long);
+    await expect(writer.failed).rejects.toThrow("the disk is too slow for this recording");
+    await expect(writer.end()).rejects.toThrow("the disk is too slow for this recording");
+  });
 });
 
 describe("deleting", () => {

@@ -41,6 +41,7 @@ export const httpPost = defineNode<Options>({
   wants: "either",
   provides: "same",
   rest: "string",
+  mustDrain: true,
   doc: "Posts points and batches as JSON to a URL or to an endpoint of the configuration.",
   properties: [
     value("endpoint", "string", "Name of a [[httppost]] element. Excludes a URL."),
@@ -187,6 +188,7 @@ class HttpPost extends Forwarding {
     content: () => Content,
     forward: (code: number) => void,
   ): void {
+    const { held } = this.#context;
     let code = 0;
     const taken = this.#queue.add({
       group,
@@ -194,9 +196,15 @@ class HttpPost extends Forwarding {
       run: async () => {
         code = await this.#send(content);
       },
-      deliver: () => forward(code),
+      deliver: () => {
+        held.release(points);
+        forward(code);
+      },
     });
-    if (taken) return;
+    if (taken) {
+      held.add(points);
+      return;
+    }
     this.#dropped.value++;
     this.#context.error("failed to POST data", new Error("too many posts are waiting"));
   }

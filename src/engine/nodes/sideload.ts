@@ -16,7 +16,7 @@ import { parseTextTemplate, type Template } from "#template/template.ts";
 import { stringMap } from "#template/values.ts";
 import type { TickValue } from "#tick/environment.ts";
 import { argument, Calls, goTypeOf } from "../calls.ts";
-import { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../grouping.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import type { SideloadFiles } from "../outside-ports.ts";
 import { list, method, value } from "../properties.ts";
@@ -118,7 +118,7 @@ class Sideload extends Forwarding {
   readonly #order: readonly Template[];
   readonly #loaded: SeriesMemo<Loaded>;
   readonly #regrouped: SeriesMemo<Regrouped>;
-  readonly #groups = new GroupTable();
+  readonly #groups: GroupTable;
   #from: Shape | undefined;
   #to: Shape | undefined;
   #slots: readonly number[] = [];
@@ -130,6 +130,7 @@ class Sideload extends Forwarding {
     this.#order = options.order.map((text) => parseTextTemplate(text, { name: "order" }));
     this.#loaded = new SeriesMemo(context.seriesSlot());
     this.#regrouped = new SeriesMemo(context.seriesSlot());
+    this.#groups = context.groupTable((group) => this.out.deleteGroup(group));
     this.#files = context.services.sideloads.open(options.source);
     context.onStop(() => this.#files.close());
   }
@@ -221,7 +222,7 @@ class Sideload extends Forwarding {
     const { tagNames } = group.dimensions;
     if (!tagNames.some((name) => this.#options.tags.has(name))) return group;
     const known = this.#regrouped.get(series);
-    if (known?.from === group) return known.to;
+    if (known?.from === group && !known.to.isOver) return known.to;
     const to = this.#groups.ofSeries(series, group.dimensions);
     return this.#regrouped.set(series, { from: group, to }).to;
   }

@@ -69,7 +69,7 @@ function sizeOf(message: Message): number {
 }
 
 interface Source {
-  readonly waiting: Message[];
+  waiting: Message[];
   head: number;
   /** Time of the last message; `undefined` before the first. */
   lastMs: number | undefined;
@@ -84,6 +84,8 @@ class Union {
   readonly #sources: readonly Source[];
   readonly #renamed: SeriesMemo<Series>;
   readonly #groups: GroupTable;
+  readonly #context: NodeContext;
+  #hasExpired = false;
   readonly #budget: HeldPoints;
   #held = 0;
 
@@ -91,7 +93,8 @@ class Union {
     this.#rename = rename;
     this.#out = context.out;
     this.#renamed = new SeriesMemo(context.seriesSlot());
-    this.#groups = context.groupTable();
+    this.#groups = context.groupTable((group) => this.#expire(group));
+    this.#context = context;
     this.#budget = context.held;
     context.saved({
       save: (out) => this.#sources.map((source) => saveSource(source, out)),
@@ -117,6 +120,7 @@ class Union {
     source.lastNs = message.ns;
     if (++this.#held > HELD_MESSAGES_MAX) throw new Error("too many messages held for the union");
     this.#budget.add(sizeOf(message));
+    this.#context.touch(message.group);
     source.waiting.push(message);
     while (this.#emitReady());
   }
@@ -131,7 +135,33 @@ class Union {
   deleteGroup(group: Group): void {
     const own = this.groupOf(group);
     this.#out.deleteGroup(own);
-    this.#groups.remove(own);
+    if (this.#held === 0) this.#groups.remove(own);
+  }
+
+  /** What waits for a silent input is dropped with its group; all groups of one walk at once. */
+  #expire(group: Group): void {
+    this.#out.deleteGroup(group);
+    if (this.#held === 0 || this.#hasExpired) return;
+    this.#hasExpired = true;
+    this.#context.after(0, () => this.#dropExpired());
+  }
+
+  #dropExpired(): void {
+    this.#hasExpired = false;
+    for (const source of this.#sources) {
+      const left: Message[] = [];
+      for (const message of source.waiting.slice(source.head)) {
+        if (message.group.isOver) this.#release(message);
+        else left.push(message);
+      }
+      source.waiting = left;
+      source.head = 0;
+    }
+  }
+
+  #release(message: Message): void {
+    this.#held--;
+    this.#budget.release(sizeOf(message));
   }
 
   renamed(point: Point): Point {
@@ -168,18 +198,18 @@ class Union {
         if (compareTime(message.ms, message.ns, mark.ms, mark.ns) > 0) break;
         this.#advance(source);
         emitted = true;
-        this.#budget.release(sizeOf(message));
+        this.#release(message);
         this.#send(message);
       }
     }
     return emitted;
   }
 
-  /** A group that was deleted while its message waited begins anew. */
+  /** A group that expired while its message waited is not brought back by it. */
   #send(message: Message): void {
-    const { kind, ms, ns } = message;
+    const { kind, ms, ns, group } = message;
     const out = this.#out;
-    const group = message.group.isOver ? this.groupOf(message.group) : message.group;
+    if (group.isOver) return;
     if (kind === "point") {
       out.point(group, message.point);
     } else if (kind === "barrier") {
@@ -208,7 +238,6 @@ class Union {
 
   #advance(source: Source): void {
     source.head++;
-    this.#held--;
     if (source.head === source.waiting.length) {
       source.waiting.length = 0;
       source.head = 0;

@@ -15,6 +15,7 @@ import { recordings } from "./recordings.ts";
 import { replays } from "./replays.ts";
 import { routesOf } from "./routes.ts";
 import { serviceTests } from "./service-tests.ts";
+import { sideload } from "./sideload.ts";
 import { silences } from "./silences.ts";
 import { storage } from "./storage.ts";
 import { subscriptions } from "./subscriptions.ts";
@@ -37,6 +38,7 @@ const listed: readonly Resource[] = [
   recordings,
   replays,
   serviceTests,
+  sideload,
   silences,
   storage,
   subscriptions,

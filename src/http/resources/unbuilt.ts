@@ -9,7 +9,6 @@ import { notBuilt } from "../errors.ts";
 import { defineResource, type Method, type Route } from "../route.ts";
 
 const UNBUILT: readonly (readonly [path: string, methods: readonly Method[], what: string])[] = [
-  ["/sideload/reload", ["POST"], "sideload sources are"],
   ["/debug/pprof/*", ["GET"], "profiles of the running process are"],
 ];
 

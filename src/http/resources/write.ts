@@ -107,22 +107,32 @@ function failureOf(error: unknown, services: HttpServices): ApiError {
   return new ApiError(500, errorMessage(error));
 }
 
+/** A body that is on its way takes no place: senders that stall must not keep others out. */
 async function counted(call: Call, services: HttpServices, aim: Aim): Promise<Response> {
-  const running = inFlight.get(services) ?? 0;
-  if (running >= WRITES_IN_FLIGHT_MAX) {
-    throw overloaded(`too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken`);
-  }
-  inFlight.set(services, running + 1);
+  writesAtWork(services);
+  const sent = await readBody(call.request, WRITE_BODY_BYTES_MAX);
+  inFlight.set(services, writesAtWork(services) + 1);
   try {
-    return await writeBody(call, services, aim);
+    return await writeBody(call, services, aim, sent);
   } finally {
     inFlight.set(services, (inFlight.get(services) ?? 1) - 1);
   }
 }
 
-async function writeBody(call: Call, services: HttpServices, aim: Aim): Promise<Response> {
+/** Throws 503 when there is no place for another one. */
+function writesAtWork(services: HttpServices): number {
+  const running = inFlight.get(services) ?? 0;
+  if (running < WRITES_IN_FLIGHT_MAX) return running;
+  throw overloaded(`too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken`);
+}
+
+async function writeBody(
+  call: Call,
+  services: HttpServices,
+  aim: Aim,
+  sent: Uint8Array,
+): Promise<Response> {
   const { request } = call;
-  const sent = await readBody(request, WRITE_BODY_BYTES_MAX);
   const packed = request.headers.get("content-encoding") === "gzip";
   const body = packed ? unpack(sent, WRITE_BODY_BYTES_MAX) : sent;
   if (body.length === 0) return answerNothing();
