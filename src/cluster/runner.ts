@@ -42,6 +42,9 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+/** Ports asked for until one is free for UDP and TCP; more failures have another cause. */
+const FREE_PORT_TRIES = 20;
+
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #inputs: Input[] = [];
@@ -59,8 +62,21 @@ export class Runner {
     this.#options = options;
   }
 
-  /** Binds UDP and TCP on one port; returns it. Rejects when either cannot be bound. */
+  /**
+   * Binds UDP and TCP on one port; returns it. Rejects when either cannot be bound. Port 0 means any that is free for
+   * both: one that the system gives for UDP may be taken for TCP, then another one is asked for.
+   */
   async bind(address: Address): Promise<number> {
+    for (let left = address.port === 0 ? FREE_PORT_TRIES : 1; ; left--) {
+      try {
+        return await this.#bindBoth(address);
+      } catch (error) {
+        if (left <= 1) throw error;
+      }
+    }
+  }
+
+  async #bindBoth(address: Address): Promise<number> {
     const udp = await openUdp({
       bind: address,
       onDatagram: (from, bytes) => this.input({ kind: "datagram", from, bytes }),

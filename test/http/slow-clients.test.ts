@@ -34,7 +34,7 @@ const write = (port: number): Promise<Response> =>
 
 test("more senders that stall than writes are taken at once do not keep a write out", async () => {
   const { port } = open();
-  const head = "POST /write?db=d HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\ncpu u=1";
+  const head = "POST /write?db=d HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\ncpu u=1";
   for (let i = 0; i <= WRITES_IN_FLIGHT_MAX; i++) await dial(port, head);
   expect((await write(port)).status).toBe(204);
 });
@@ -53,7 +53,7 @@ test("a sender that goes on after others were served gets its own answer", async
 test("clients that ask much and never read do not hold others", async () => {
   const { port } = open();
   const ask = "GET /kapacitor/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
-  for (let i = 0; i < 20; i++) (await dial(port, ask)).pause();
+  for (let i = 0; i < 4; i++) (await dial(port, ask)).pause();
   expect((await write(port)).status).toBe(204);
   const tasks = await fetch(`http://127.0.0.1:${port}/kapacitor/v1/tasks`);
   expect(tasks.status).toBe(200);
@@ -64,7 +64,7 @@ test("a sender that goes away in the middle of its body is not a failure of the 
   const { port } = open(services);
   const head = "POST /write?db=d HTTP/1.1\r\nHost: x\r\n";
   for (const body of [
-    "Content-Length: 100000\r\n\r\ncpu",
+    "Content-Length: 1000000\r\n\r\ncpu",
     "Transfer-Encoding: chunked\r\n\r\n3\r\ncpu\r\n",
   ])
     (await dial(port, head + body)).destroy();
@@ -91,7 +91,7 @@ test("of bodies that together are too large the one that stalled longest is give
   const budget = new BodyBudget(100);
   const [stalled, silent, going] = [partwise(), partwise(), partwise()];
   const reads = [stalled, silent, going].map(({ request }) => readBody(request, 1000, budget));
-  const refused = expect(reads[0]).rejects.toMatchObject({ status: 503 });
+  const refused = reads[0]?.catch((error: unknown) => error);
   stalled.part(40);
   await Bun.sleep(0);
   going.part(40);
@@ -100,7 +100,7 @@ test("of bodies that together are too large the one that stalled longest is give
   await Bun.sleep(0);
   expect(budget.givenUp).toBe(0);
   going.part(1);
-  await refused;
+  expect(await refused).toMatchObject({ status: 503 });
   expect(budget.givenUp).toBe(1);
   going.end();
   expect((await reads[2])?.length).toBe(61);
@@ -112,7 +112,7 @@ test("of bodies that together are too large the one that stalled longest is give
 test("a body larger than the whole budget is given up itself", async () => {
   const large = partwise();
   const read = readBody(large.request, 1000, new BodyBudget(100));
-  const refused = expect(read).rejects.toMatchObject({ status: 503 });
+  const refused = read.catch((error: unknown) => error);
   large.part(101);
-  await refused;
+  expect(await refused).toMatchObject({ status: 503 });
 });
