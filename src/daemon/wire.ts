@@ -54,6 +54,7 @@ import { formatJsonLine, formatLogfmt } from "./log-format.ts";
 import { CLUSTER_KINDS, openCluster } from "./open-cluster.ts";
 import { openReplays } from "./open-replays.ts";
 import { Outside } from "./outside.ts";
+import { pingInflux } from "./ping-influx.ts";
 import type { RunOptions } from "./run-options.ts";
 import { zoneOffsetMs } from "./system.ts";
 import { openUdpInputs } from "./udp-inputs.ts";
@@ -214,6 +215,7 @@ export async function wire(
       kinds: HANDLER_KINDS,
       disabled: options.disabledHandlers,
       services: { ...alertServices, publish: () => {} },
+      pingInflux: (name, signal) => pingInflux(overrides.current(), clock, { name, signal }),
     }),
     recordings,
     replays,

@@ -13,7 +13,7 @@ export const JSON_DEPTH_MAX = 512;
 export const BODIES_BYTES_MAX = 4 * WRITE_BODY_BYTES_MAX;
 
 /** A body that announces no more than this is received at once and not counted, bytes. */
-export const BODY_UNCOUNTED_BYTES_MAX = 64 * 1024;
+export const BODY_UNCOUNTED_BYTES_MAX = 256 * 1024;
 
 /** Write requests being processed at once; those whose body is on its way do not count. The next one is refused with 503. */
 export const WRITES_IN_FLIGHT_MAX = 1024;

@@ -186,17 +186,17 @@ describe("options", () => {
   });
 
   test("of the event's data reach the receiver", async () => {
-    receiver.answer = () => new Response(null, { status: 202 });
-    const section = { enabled: true, url: receiver.url, "routing-key": "k" };
-    const run = selfTest("pagerduty2", services({ pagerduty2: section }));
+    receiver.answer = () => new Response(null, { status: 201 });
+    const section = { enabled: true, url: receiver.url, "auto-attributes": "tags,fields" };
+    const run = selfTest("bigpanda", services({ bigpanda: section }));
     const event_data = {
-      ...{ Name: "cpu", Tags: { host: "h1", odd: 1 }, Fields: { idle: 5.5, odd: [] } },
-      ...{ TaskName: "t", Group: "host=h1", Category: "c", Recoverable: true },
+      ...{ Name: "cpu", TaskName: "t", Tags: { host: "h1", odd: 1 } },
+      Fields: { idle: 5.5, up: true, odd: [] },
     };
     expect(await run.run({ ...run.options, event_data })).toBeUndefined();
-    const { payload } = JSON.parse(receiver.received[0]?.body ?? "");
-    expect(payload).toMatchObject({ class: "t", group: "host=h1" });
-    expect(JSON.stringify(payload.custom_details)).not.toContain("odd");
+    const body = JSON.parse(receiver.received[0]?.body ?? "");
+    expect(body).toMatchObject({ task: "t:cpu", host: "h1", idle: "5.5", up: "true" });
+    expect(body).not.toHaveProperty("odd");
   });
 
   test.each([

@@ -116,3 +116,29 @@ test("a body larger than the whole budget is given up itself", async () => {
   large.part(101);
   expect(await refused).toMatchObject({ status: 503 });
 });
+
+test("over sockets: one write more than are processed at once is refused in the API's shape", async () => {
+  const fakes = fakeServices();
+  let held = 0;
+  let full = (): void => {};
+  const reached = new Promise<void>((resolve) => {
+    full = resolve;
+  });
+  const engine = Object.assign(Object.create(fakes.engine), {
+    write: () => {
+      if (++held === WRITES_IN_FLIGHT_MAX) full();
+      return new Promise<never>(() => {});
+    },
+  });
+  const { port } = open({ ...fakes, engine });
+  const head = "POST /write?db=d HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\ncpu u=1";
+  for (let i = 0; i < WRITES_IN_FLIGHT_MAX; i++) await dial(port, head);
+  await reached;
+  const refused = await write(port);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get("Retry-After")).toBe("1");
+  expect(await refused.text()).toBe(
+    `too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken\n`,
+  );
+  expect((await fetch(`http://127.0.0.1:${port}/kapacitor/v1/ping`)).status).toBe(204);
+});
