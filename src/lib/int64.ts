@@ -28,7 +28,7 @@ export function fromBigInt(value: bigint): Int64 {
 export function fromFloat(value: number): Int64 {
   const whole = Math.trunc(value);
   if (whole >= -MAX && whole <= MAX) return whole + 0;
-  if (!(whole >= -9223372036854775808 && whole < 9223372036854775808)) return INT64_MIN;
+  if (!(whole >= -(2 ** 63) && whole < 2 ** 63)) return INT64_MIN;
   return fromBigInt(BigInt(whole));
 }
 

@@ -241,7 +241,9 @@ describe("a restart in the middle gives the same output", () => {
 
 test("every node that keeps state for groups says how it is saved", () => {
   const methods = new Set(
-    SCRIPTS.flatMap((script) => [...script.matchAll(/\|?(\w+)\(/g)].map(([, method]) => method ?? "")),
+    SCRIPTS.flatMap((script) =>
+      [...script.matchAll(/\|?(\w+)\(/g)].map(([, method]) => method ?? ""),
+    ),
   );
   const left = [...NODE_SPECS.values()].filter(
     (spec) => spec.hidden !== true && spec.expand === undefined && !methods.has(spec.method),

@@ -257,7 +257,8 @@ async function send(
   const isEndless = target.includes("/logs");
   const timer = setTimeout(() => abort.abort(), isEndless ? LOGS_MS : ANSWER_MS_MAX);
   try {
-    const content = body === undefined || !chunked ? body : streamOf(body);
+    // A `Request` takes views of any buffer.
+    const content = body === undefined ? undefined : chunked ? streamOf(body) : Buffer.from(body);
     const response = await fetch(base + target, {
       ...{ method, headers, redirect: "manual", signal: abort.signal },
       ...(content === undefined ? {} : { body: content }),
@@ -360,7 +361,7 @@ async function rawFault(port: number, random: Random): Promise<string> {
   const bytes = rawRequest(random);
   const answer = await raw(port, Buffer.from(bytes, "latin1"));
   // 505 is the runtime's own word for a first line that names no version it knows.
-  const bad = /HTTP\/1\.[01] (?!505)5\d\d[^]{0,300}/.exec(answer);
+  const bad = /HTTP\/1\.[01] (?!505)5\d\d[\s\S]{0,300}/.exec(answer);
   return bad === null ? "" : `${JSON.stringify(bytes.slice(0, 200))} answered ${bad[0]}`;
 }
 
@@ -397,7 +398,7 @@ async function one(
   const random = new SeededRandom((SEED + i * 7919) >>> 0);
   if (chance(random, 15)) return rawFault(member.apiPort, random);
   const sent = requestOf(operations, random);
-  const shown = `${sent.method} ${sent.target.slice(0, 300)} ${Buffer.from(sent.body ?? "").toString("latin1", 0, 300)}`;
+  const shown = `${sent.method} ${sent.target.slice(0, 300)} ${Buffer.from(sent.body ?? []).toString("latin1", 0, 300)}`;
   try {
     const answer = await send(member.url, sent);
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);

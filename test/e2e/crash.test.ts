@@ -153,8 +153,25 @@ function silence(i: number, ids: ReadonlyMap<string, string>): Thing {
         };
       }
       const matchers = [{ name: "id", value: `silenced-${i}` }];
-      const body = { matchers, duration: "1h", comment: `silence-${i}/${n}` };
+      const comment = `silence-${i}/${n}`;
+      const body = { matchers, duration: "1h", author: "crash test", comment };
       return { method: "POST", path: "/alerts/silences", body, after: text([n, "active"]) };
+    },
+  };
+}
+
+/** Stream recordings one after the other: deleted or killed while they run, or ended by a point of `event`. */
+function recording(i: number): Thing {
+  return {
+    name: `recording-${i}`,
+    edit(state, random, n) {
+      if (state !== ABSENT) {
+        const path = `/recordings/recording-${i}-${state}`;
+        return { method: "DELETE", path, after: ABSENT };
+      }
+      const stop = new Date((n + random.below(100)) * 1000).toISOString();
+      const body = { id: `recording-${i}-${n}`, task: EVENT_TASK.id, stop };
+      return { method: "POST", path: "/recordings/stream", body, after: text(n) };
     },
   };
 }
@@ -195,7 +212,6 @@ class World {
   readonly silenceIds = new Map<string, string>();
   readonly things: readonly Thing[];
   readonly known: ReadonlyMap<string, Known>;
-  readonly #silences: boolean;
   readonly #random: Random;
   readonly #base: () => string;
   #serial = 0;
@@ -203,15 +219,15 @@ class World {
   acknowledged = 0;
   unanswered = 0;
 
-  constructor(random: Random, base: () => string, silences: boolean) {
+  constructor(random: Random, base: () => string) {
     this.#random = random;
     this.#base = base;
-    this.#silences = silences;
     this.things = [
       ...[0, 1, 2, 3].map(task),
       ...[0, 1].map(template),
       ...[0, 1, 2].map(handler),
-      ...(silences ? [0, 1] : []).map((i) => silence(i, this.silenceIds)),
+      ...[0, 1].map((i) => silence(i, this.silenceIds)),
+      ...[0, 1].map(recording),
       ...[override, event],
     ];
     this.known = new Map(
@@ -274,12 +290,16 @@ class World {
       const at = String(Reflect.get(Object(options), "path")).slice("/nowhere/".length);
       once(seen, name, [letter, Number(at)]);
     }
-    const silences = this.#silences ? await this.#list("/alerts/silences", "silences") : [];
-    for (const each of silences) {
+    for (const each of await this.#list("/alerts/silences", "silences")) {
       this.#learnSilence(each);
       const [name = "", n = ""] = String(each["comment"]).split("/");
       const newest = Number(JSON.parse(seen.get(name) ?? "[0]")[0]);
       if (Number(n) > newest) seen.set(name, text([Number(n), each["status"]]));
+    }
+    for (const { id, status } of await this.#list("/recordings?limit=-1", "recordings")) {
+      expect(["finished", "failed"]).toContain(String(status));
+      const [, name = String(id), n = ""] = /^(recording-\d)-(\d+)$/.exec(String(id)) ?? [];
+      once(seen, name, Number(n));
     }
     const smtp = await this.ask({ method: "GET", path: "/config/smtp/" });
     const set = /"from":"n(\d+)@/.exec(smtp.text);
@@ -382,8 +402,7 @@ test(
     const directory = mkdtempSync(join(tmpdir(), "kapacitor-crash-"));
     const member = await Member.create({ name: "crash", host: "127.0.0.1", directory });
     try {
-      const silences = await fetch(`${member.url}/kapacitor/v1/alerts/silences`);
-      const world = new World(random, () => `${member.url}/kapacitor/v1`, silences.status === 200);
+      const world = new World(random, () => `${member.url}/kapacitor/v1`);
       const defined = await world.ask({ method: "POST", path: "/tasks", body: EVENT_TASK });
       expect(defined.status).toBe(200);
       for (let round = 0; round < ROUNDS; round++) {
