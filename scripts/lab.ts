@@ -12,27 +12,33 @@ import { join, resolve } from "node:path";
 /** `KAPACITOR_BINARY` names another build than the one in `dist/`. */
 export const BINARY = resolve(process.env["KAPACITOR_BINARY"] ?? "dist/kapacitor");
 
+/** Below the ports that systems deal out to outgoing connections: a member that is down keeps its own. */
+const PORT_FIRST = 10_240;
+const PORT_COUNT = 20_000;
+
 /** A port that is free for TCP and UDP on this host at this moment. */
 export async function freePort(host: string): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const port = await new Promise<number>((done, fail) => {
-      const server = createServer();
-      server.on("error", fail);
-      server.listen(0, host, () => {
-        const address = server.address();
-        const free = typeof address === "object" && address !== null ? address.port : 0;
-        server.close(() => done(free));
-      });
-    });
-    try {
-      const udp = await Bun.udpSocket({ hostname: host, port });
-      udp.close();
-      return port;
-    } catch {
-      // Taken for UDP only: try another one.
-    }
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORT_COUNT);
+    if (await isFree(host, port)) return port;
   }
   throw new Error(`no port is free for both TCP and UDP on ${host}`);
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const tcp = await new Promise<boolean>((done) => {
+    const server = createServer();
+    server.on("error", () => done(false));
+    server.listen(port, host, () => server.close(() => done(true)));
+  });
+  if (!tcp) return false;
+  try {
+    const udp = await Bun.udpSocket({ hostname: host, port });
+    udp.close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export interface MemberOptions {

@@ -46,9 +46,24 @@ export async function* runCases(paths: readonly string[]): AsyncGenerator<CaseOu
 
 const CASE_END = ".case";
 
+/** The bytes of a file. Throws `Error` in the words of Go's errors, which people of this tool know. */
+export function readBytes(path: string): Uint8Array {
+  return named(path, () => readFileSync(path));
+}
+
+function named<T>(path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const reason = code === "ENOENT" ? "no such file or directory" : errorMessage(error);
+    throw new Error(`open ${path}: ${reason}`, { cause: error });
+  }
+}
+
 /** A file itself, or all `*.case` files below a directory. */
 function caseFiles(path: string): readonly string[] {
-  if (!statSync(path).isDirectory()) return [path];
+  if (!named(path, () => statSync(path)).isDirectory()) return [path];
   return readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(CASE_END))
     .map((entry) => join(entry.parentPath, entry.name))
@@ -61,7 +76,7 @@ async function outcomeOf(file: string, surroundings: OfflineSurroundings): Promi
     text = readFileSync(file, "utf8");
     const testCase = parseCase(text);
     const folder = dirname(resolve(file));
-    const readFile = (path: string): Uint8Array => readFileSync(resolve(folder, path));
+    const readFile = (path: string): Uint8Array => readBytes(resolve(folder, path));
     return compared(file, testCase, await runCase(testCase, { ...surroundings, readFile }));
   } catch (error) {
     return { file, problem: errorMessage(error), differences: [], updated: text };

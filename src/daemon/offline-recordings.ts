@@ -1,11 +1,10 @@
 /** Runs a script over recordings without a daemon: the door to `kapacitor test -run`. */
 
-import { readFileSync } from "node:fs";
 import { type LinePrecision, PRECISION_NS } from "#model/line-protocol-format.ts";
 import { type RunReport, runRecording } from "#tasks/case/run-recording.ts";
 import type { TaskType } from "#tick/environment.ts";
 import { varsFromJson } from "#tick/vars.ts";
-import { offlineSurroundings } from "./offline-cases.ts";
+import { offlineSurroundings, readBytes } from "./offline-cases.ts";
 
 export interface RecordingRun {
   readonly script: string;
@@ -32,7 +31,7 @@ export function runOverRecordings(run: RecordingRun): Promise<RunReport> {
       task,
       vars: varsFromJson(run.vars),
       precision: precisionOf(run.precision ?? "ns"),
-      files: run.data.map((path) => readFileSync(path)),
+      files: run.data.map(readBytes),
     },
     offlineSurroundings(),
   );

@@ -193,7 +193,10 @@ export class JoinGroups {
     const kept = scope.matches.filter((match) => match.source !== source);
     for (const match of scope.matches) if (match.source === source) this.#letGoOf(match.item);
     scope.matches.splice(0, scope.matches.length, ...kept);
-    if (scope.groups === 0 && kept.length === 0) this.#scopes.delete(scope.key);
+    if (scope.groups > 0 || kept.length > 0) return;
+    // With `on` the times of the other inputs go on to count.
+    const isOver = this.#options.on.length === 0 || scope.heads.every((head) => head === undefined);
+    if (isOver) this.#scopes.delete(scope.key);
   }
 
   /** With `on`: true for groups that have exactly the on-tags. */

@@ -32,6 +32,8 @@ export class SnapshotKeeper {
   /** Writes on their way. */
   readonly #writing = new Set<Promise<void>>();
   #cancel: Cancel = () => {};
+  /** Tasks to be saved in this round. */
+  #due: Task[] = [];
 
   constructor({ services, store, intervalMs }: SnapshotKeeperOptions, tasks: () => Iterable<Task>) {
     this.#services = services;
@@ -82,13 +84,23 @@ export class SnapshotKeeper {
 
   close(): void {
     this.#cancel();
+    this.#due = [];
   }
 
   #arm(): void {
     this.#cancel = this.#services.clock.after(this.#intervalMs, () => {
       this.#arm();
-      for (const task of this.#tasks()) this.#saveSoon(task);
+      this.#due = [...this.#tasks()];
+      this.#saveNext();
     });
+  }
+
+  /** One task per turn of the event loop. */
+  #saveNext(): void {
+    const task = this.#due.shift();
+    if (task === undefined) return;
+    this.#saveSoon(task);
+    if (this.#due.length > 0) this.#services.clock.after(0, () => this.#saveNext());
   }
 
   #saveSoon(task: Task): void {

@@ -182,8 +182,8 @@ export class RecordingService {
   }
 
   /**
-   * Forgets a recording, running or not, and deletes its file. A missing one is fine; a missing file is a
-   * `failed` `TaskError`, after the rest was done.
+   * Forgets a recording, running or not, and deletes its file. A missing one is fine; the missing file of a
+   * finished one is a `failed` `TaskError`, after the rest was done. One that never got as far may have none.
    */
   async delete(id: string): Promise<void> {
     const recording = this.get(id);
@@ -191,7 +191,9 @@ export class RecordingService {
     await this.#services.store.commit([remove(recordingKind, id)]);
     await this.#jobs.end(id, DELETED);
     const path = this.files.pathOf(recording);
-    if (!this.files.remove(path)) throw failed(`remove ${path}: no such file or directory`);
+    const removed = this.files.remove(path);
+    if (!removed && recording.status === "finished")
+      throw failed(`remove ${path}: no such file or directory`);
   }
 
   /** Runs `work` after the recording was stored as running; its work begins before this resolves. */

@@ -26,6 +26,25 @@ test("every node that scripts can use has a golden case", () => {
   expect(missing).toEqual(["batch", "stream"]);
 });
 
+test("every property of every node has a golden case", () => {
+  const texts = outcomes.map(({ file }) => readFileSync(file, "utf8"));
+  const missing = [...NODE_SPECS.values()]
+    .filter((spec) => spec.hidden !== true)
+    .flatMap((spec) => {
+      const called = texts.flatMap((text) => callsOf(text, spec.method)).join("\n");
+      const names = (spec.properties ?? []).map(({ name }) => name);
+      return names
+        .filter((name) => !called.includes(`.${name}(`))
+        .map((name) => `${spec.method}.${name}`);
+    });
+  expect(missing).toEqual([]);
+});
+
+/** The node's calls with the properties behind them. */
+function callsOf(text: string, method: string): readonly string[] {
+  return text.split(/\n\s*\|/).flatMap((call) => (call.startsWith(`${method}(`) ? [call] : []));
+}
+
 function methodsIn(text: string): readonly string[] {
   return [...text.matchAll(/\|(\w+)\(/g)].flatMap(([, method]) => method ?? []);
 }

@@ -190,3 +190,33 @@ describe("KeyedLock", () => {
     expect(await fine).toBe("fine");
   });
 });
+
+describe("the saved state of a task", () => {
+  function saving() {
+    const deleted: string[] = [];
+    const fakes = fakeServices();
+    const snapshots = {
+      delete: async (task: string): Promise<void> => {
+        deleted.push(task);
+      },
+    };
+    return { deleted, tasks: new TaskService({ ...fakes, language: fakeLanguage, snapshots }) };
+  }
+
+  test("goes with the task", async () => {
+    const { deleted, tasks } = saving();
+    await tasks.create(change({ id: "a", script: good, status: "enabled" }));
+    await tasks.delete("a");
+    await tasks.delete("unknown");
+    expect(deleted).toEqual(["a"]);
+  });
+
+  test("goes with the task's old name, and stays when it is only disabled", async () => {
+    const { deleted, tasks } = saving();
+    await tasks.create(change({ id: "a", script: good, status: "enabled" }));
+    await tasks.update("a", change({ status: "disabled" }));
+    expect(deleted).toEqual([]);
+    await tasks.update("a", change({ id: "b" }));
+    expect(deleted).toEqual(["a"]);
+  });
+});

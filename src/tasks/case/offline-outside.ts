@@ -15,6 +15,7 @@ import type {
   OpenQuery,
   OutsidePorts,
   PointSink,
+  PointSinkSpec,
   PointTarget,
   PointWriter,
   PostAnswer,
@@ -28,12 +29,13 @@ import { formatTime } from "#lib/time.ts";
 
 export class OfflineOutside implements OutsidePorts {
   readonly queries: OfflineQueries;
-  readonly points = new OfflinePoints();
+  readonly points: OfflinePoints;
   readonly posts: OfflinePosts;
   readonly sideloads = new OfflineSideloads();
 
   constructor(isStrict: boolean) {
     this.queries = new OfflineQueries(isStrict);
+    this.points = new OfflinePoints(isStrict);
     this.posts = new OfflinePosts(isStrict);
   }
 }
@@ -49,7 +51,7 @@ class OfflineQueries implements BatchSource {
   }
 
   query({ text, dimensions, fill, cluster }: QuerySpec): OpenQuery {
-    this.#check(cluster);
+    checkCluster(cluster, this.#isStrict);
     const query = new BatchQuery(text, { dimensions, fill });
     return {
       sources: this.#isStrict ? query.sources : [],
@@ -60,26 +62,32 @@ class OfflineQueries implements BatchSource {
   }
 
   flux({ cluster }: FluxSpec): ReturnType<BatchSource["flux"]> {
-    this.#check(cluster);
+    checkCluster(cluster, this.#isStrict);
     return {
       run: async ({ ms, ns }) => {
         this.asked.push(formatTime(ms, ns));
       },
     };
   }
+}
 
-  #check(cluster: string): void {
-    if (this.#isStrict && cluster !== "") {
-      throw new Error(`no InfluxDB ${JSON.stringify(cluster)} is configured`);
-    }
+function checkCluster(cluster: string, isStrict: boolean): void {
+  if (isStrict && cluster !== "") {
+    throw new Error(`no InfluxDB ${JSON.stringify(cluster)} is configured`);
   }
 }
 
 class OfflinePoints implements PointWriter {
   /** `db.rp precision consistency: line`. */
   readonly lines: string[] = [];
+  readonly #isStrict: boolean;
 
-  open(): PointSink {
+  constructor(isStrict: boolean) {
+    this.#isStrict = isStrict;
+  }
+
+  open({ cluster }: PointSinkSpec): PointSink {
+    checkCluster(cluster, this.#isStrict);
     const counters = {
       points_written: 0,
       write_errors: 0,

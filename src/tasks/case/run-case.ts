@@ -9,6 +9,7 @@
  * The other sections say what is checked, see `section`.
  */
 
+import { encodeAlertData } from "#alert/data.ts";
 import { GroupTable } from "#engine/grouping.ts";
 import { type AnyNodeSpec, defineNode } from "#engine/node.ts";
 import type { BatchBegin, Receiver } from "#engine/receiver.ts";
@@ -29,6 +30,7 @@ import {
   OfflineEngine,
   type OfflineOptions,
   type OfflineSurroundings,
+  type RaisedEvent,
 } from "./offline-engine.ts";
 import { postLine } from "./offline-outside.ts";
 import { queriesOf } from "./offline-script.ts";
@@ -143,6 +145,8 @@ class CaseRun {
         return lines(this.#offline?.outside.posts.requests.map(postLine) ?? []);
       case "events":
         return lines(this.#offline?.events.map(({ event }) => eventLine(event)) ?? []);
+      case "told":
+        return lines(this.#offline?.events.flatMap(toldLines) ?? []);
       case "errors":
         return lines(
           this.#offline?.errors.map((each) => `${each.node}: ${each.message}: ${each.error}`) ?? [],
@@ -372,6 +376,13 @@ function withTime(line: string): string {
   if (!/^-?\d+[a-zµ]+$/.test(time)) return line;
   const nanos = nanosOf(time);
   return nanos === undefined ? line : `${line.slice(0, at)} ${nanos}`;
+}
+
+/** What each handler was told: its kind and its JSON. */
+function toldLines({ event, previousLevel, handlers }: RaisedEvent): readonly string[] {
+  const told = handlers.length === 0 ? ["(nobody)"] : handlers;
+  const data = encodeAlertData({ event, previousLevel });
+  return told.map((handler) => `${event.topic} ${handler} ${data}`);
 }
 
 /** Lines that say something. */

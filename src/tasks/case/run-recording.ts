@@ -6,6 +6,7 @@
  */
 
 import { alertData } from "#alert/data.ts";
+import { encodeJson, JsonValueError } from "#lib/json.ts";
 import { parseTime } from "#lib/time.ts";
 import type { Dbrp } from "#model/dbrp.ts";
 import type { LinePrecision } from "#model/line-protocol-format.ts";
@@ -96,13 +97,13 @@ async function finished(offline: OfflineEngine, id: string): Promise<RunReport> 
     .endpoints()
     .filter((name) => name.startsWith(prefix))
     .map((name) => name.slice(prefix.length))
-    .map((name) => [name, engine.endpoint(id, name) ?? { series: null }] as const);
+    .map((name) => [name, printable(engine.endpoint(id, name) ?? NOTHING)] as const);
   const report: RunReport = {
     outputs: Object.fromEntries(outputs),
     events: events.flatMap((raised) => {
       const { event, previousLevel, handlers } = raised;
       const told = handlers.length === 0 ? [""] : handlers;
-      const data = alertData({ event, previousLevel });
+      const data = printable(alertData({ event, previousLevel }));
       return told.map((handler) => ({ topic: event.topic, handler, data }));
     }),
     stats: engine.stats(id)?.nodeStats ?? {},
@@ -113,4 +114,17 @@ async function finished(offline: OfflineEngine, id: string): Promise<RunReport> 
   };
   await offline.settle(engine.stop(id));
   return report;
+}
+
+const NOTHING = { series: null };
+
+/** The value, or what JSON has against it: one NaN must not cost the whole report. */
+function printable(value: unknown): unknown {
+  try {
+    encodeJson(value);
+    return value;
+  } catch (error) {
+    if (error instanceof JsonValueError) return { error: error.message };
+    throw error;
+  }
 }
