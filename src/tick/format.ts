@@ -29,11 +29,14 @@ export function formatScript(script: string): string {
 /** Statements with one blank line between them, each ending in a newline. */
 export function formatProgram(program: Program): string {
   const { statements, trailing } = program;
-  const parts = statements.map((statement, i) => {
-    const next = statements[i + 1];
-    const text = withGuardedEnd(statement, next === undefined ? "" : bodyText(next, statement));
-    return `${blocks(statementComments(statement), 0)}${text(bodyText(statement, statements[i - 1]))}\n`;
-  });
+  const parts: string[] = [];
+  let next = "";
+  // From the last to the first: how a statement must end hangs on how the next one begins.
+  for (let i = statements.length - 1; i >= 0; i--) {
+    const statement = statements[i] as Statement;
+    next = withGuardedEnd(statement, bodyText(statement, statements[i - 1]), next);
+    parts.unshift(`${blocks(statementComments(statement), 0)}${next}\n`);
+  }
   if (trailing.length > 0) parts.push(`${blocks(trailing, 0)}\n`);
   return parts.join("\n");
 }
@@ -146,9 +149,8 @@ function takesOperators(before: Statement | undefined): boolean {
 }
 
 /** Puts a last identifier into parentheses when the next statement's would make it a call. */
-function withGuardedEnd(node: Statement, next: string): (text: string) => string {
-  const same = (text: string): string => text;
-  if (!next.startsWith("(") || node.kind === "typedVar" || node.kind === "dbrp") return same;
+function withGuardedEnd(node: Statement, text: string, next: string): string {
+  if (!next.startsWith("(") || node.kind === "typedVar" || node.kind === "dbrp") return text;
   let last: Expression = node.kind === "var" ? node.value : node;
   for (;;) {
     if (last.kind === "binary" && !last.parens) last = last.right;
@@ -156,9 +158,29 @@ function withGuardedEnd(node: Statement, next: string): (text: string) => string
     else if (last.kind === "lambda") last = last.body;
     else break;
   }
-  if (last.kind !== "identifier") return same;
-  const { name } = last;
-  return (text) => `${text.slice(0, -name.length)}(${name})`;
+  if (last.kind !== "identifier" || !text.endsWith(last.name)) return text;
+  return `${text.slice(0, -last.name.length)}(${last.name})`;
+}
+
+function layoutBeforeOperator(node: Expression, indent: number): Layout {
+  if (operatorCanFollow(node)) return layout(node, indent);
+  if (node.kind === "binary") return layout({ ...node, parens: true }, indent);
+  return { text: `(${layout(node, indent).text})`, breakAt: 0 };
+}
+
+/** An operator is read only behind some operands; behind `*` and a pattern it is not. */
+function operatorCanFollow(node: Expression): boolean {
+  switch (node.kind) {
+    case "star":
+    case "regex":
+      return false;
+    case "unary":
+      return operatorCanFollow(node.operand);
+    case "binary":
+      return node.parens || operatorCanFollow(node.right);
+    default:
+      return true;
+  }
 }
 
 /** Comments that stand before the first token of an expression. */
@@ -202,7 +224,7 @@ const blank = (line: string): string => (line === "" ? "" : ` ${line}`);
  */
 function binaryLayout(node: Binary, indent: number): Layout {
   const inner = node.parens ? indent + STEP : indent;
-  const left = layout(node.left, inner);
+  const left = layoutBeforeOperator(node.left, inner);
   const right = layout(node.right, inner);
   const comments = leadingComments(node.right);
   const breakAt = newlines(left.text);

@@ -1,7 +1,7 @@
 /**
  * Mutated scripts: whatever comes in, a positioned error or a tree that formats and parses back to itself.
  *
- * The number of scripts is `KAPACITOR_TEST_FUZZ` (small by default), the seed `KAPACITOR_TEST_SEED`.
+ * The number of scripts is `KAPACITOR_TEST_FUZZ`, the seed `KAPACITOR_TEST_SEED`.
  */
 
 import { expect, test } from "bun:test";
@@ -18,7 +18,7 @@ import scriptErrors from "../golden/tick/script-errors.json";
 import scripts from "../golden/tick/scripts.json";
 import { TEST_ENVIRONMENT } from "./test-environment.ts";
 
-const COUNT = Number(process.env["KAPACITOR_TEST_FUZZ"] ?? 20_000);
+const COUNT = Number(process.env["KAPACITOR_TEST_FUZZ"] ?? 200_000);
 const SEED = Number(process.env["KAPACITOR_TEST_SEED"] ?? 1);
 
 const CORPUS: readonly string[] = [
