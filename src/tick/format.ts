@@ -168,7 +168,7 @@ function layoutBeforeOperator(node: Expression, indent: number): Layout {
   return { text: `(${layout(node, indent).text})`, breakAt: 0 };
 }
 
-/** An operator is read only behind some operands; behind `*` and a pattern it is not. */
+/** Behind `*` and a pattern only AND and OR are read as operators. */
 function operatorCanFollow(node: Expression): boolean {
   switch (node.kind) {
     case "star":
@@ -224,7 +224,8 @@ const blank = (line: string): string => (line === "" ? "" : ` ${line}`);
  */
 function binaryLayout(node: Binary, indent: number): Layout {
   const inner = node.parens ? indent + STEP : indent;
-  const left = layoutBeforeOperator(node.left, inner);
+  const isWord = node.operator === "AND" || node.operator === "OR";
+  const left = isWord ? layout(node.left, inner) : layoutBeforeOperator(node.left, inner);
   const right = layout(node.right, inner);
   const comments = leadingComments(node.right);
   const breakAt = newlines(left.text);
