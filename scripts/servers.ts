@@ -4,7 +4,11 @@
  * Nothing is started here: tests start their own instances on free ports and stop them by pid.
  */
 
-const PACKAGES: Readonly<Record<string, string>> = { influxd: "influxdb", mosquitto: "mosquitto" };
+const PACKAGES: Readonly<Record<string, string>> = {
+  influxd: "influxdb",
+  mosquitto: "mosquitto",
+  openssl: "openssl",
+};
 
 /** Installs what is missing; returns one line per server that is not there and why. */
 export function installServers(): readonly string[] {
