@@ -11,7 +11,7 @@ import { stateOf } from "#alert/event.ts";
 import type { HandlerDefinitions, Ownership, TopicReads, Topics } from "#alert/ports.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
 import { Cluster } from "#cluster/cluster.ts";
-import { alertCompletions, pendingAlerts } from "#cluster/ownership/kinds.ts";
+import { OWNERSHIP_KINDS } from "#cluster/ownership/kinds.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
 import type { Membership } from "#cluster/ports.ts";
 import { ClusterTopics } from "#cluster/replicate/cluster-topics.ts";
@@ -31,8 +31,7 @@ import type { RunOptions } from "./run-options.ts";
 
 /** What the cluster keeps in the store. */
 export const CLUSTER_KINDS: readonly AnyKind[] = [
-  alertCompletions,
-  pendingAlerts,
+  ...OWNERSHIP_KINDS,
   ...REPLICATION_KINDS,
 ] as readonly AnyKind[];
 

@@ -131,6 +131,13 @@ export async function readJson(request: Request): Promise<FirstJson> {
   return firstJson(new TextDecoder().decode(bytes));
 }
 
+/** The first JSON value of a request's body; throws the answer that clients know when there is none. */
+export async function jsonOf(request: Request): Promise<unknown> {
+  const body = await readJson(request);
+  if (!body.ok) throw badRequest("invalid JSON");
+  return body.value;
+}
+
 /** The first JSON value of a text; integers beyond 2^53 stay exact. */
 export function firstJson(text: string): FirstJson {
   const span = firstSpan(text);

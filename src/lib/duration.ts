@@ -22,13 +22,10 @@ const UNITS: Readonly<Record<string, bigint>> = {
   w: 604_800_000_000_000n,
 };
 
-export const MICROSECOND = 1_000;
-export const MILLISECOND = 1_000_000;
 export const SECOND = 1_000_000_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
-export const WEEK = 7 * DAY;
 
 /** Parses Go's form (`1h2m3.5s`, `-1ms`, `0`); `undefined` when it is not one or overflows int64. */
 export function parseGoDuration(text: string): DurationNs | undefined {

@@ -46,11 +46,6 @@ export function compileGlob(pattern: string): Glob {
   return (text) => matches(tokens, [...text]);
 }
 
-/** True when the pattern has no special character, so it can only name one ID. */
-export function isLiteral(pattern: string): boolean {
-  return pattern !== "" && !/[*?[\\]/.test(pattern);
-}
-
 function noSlash(text: string): boolean {
   return !text.includes("/");
 }

@@ -27,20 +27,6 @@ export const PRECISION_NS: Readonly<Record<LinePrecision, number>> = {
   h: 3_600_000_000_000,
 };
 
-/** The `precision` parameter of a write: unknown and missing values mean nanoseconds, as the original. */
-export function parsePrecision(text: string | null | undefined): LinePrecision {
-  switch (text) {
-    case "u":
-    case "ms":
-    case "s":
-    case "m":
-    case "h":
-      return text;
-    default:
-      return "ns";
-  }
-}
-
 /**
  * One line without line end, or `undefined` when no field can be written. Times are divided down to the
  * precision (towards earlier).

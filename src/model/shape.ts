@@ -55,8 +55,6 @@ export function internShape(names: readonly string[], types: readonly FieldType[
   return shape;
 }
 
-export const EMPTY_SHAPE = internShape([], []);
-
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   return (

@@ -15,7 +15,8 @@ import { systemClock } from "#daemon/system.ts";
 import type { Clock } from "#lib/clock.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { pointsOf } from "#test/support/fake-outside.ts";
-import { freePort, type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
+import { type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
+import { freePort } from "../../scripts/lab.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const target = { db: "d", rp: "", precision: "ns", consistency: "" } as const;
@@ -181,7 +182,7 @@ describe("misbehaving servers", () => {
   });
 
   test("urls take turns, starting with the second, and a dead one is passed over and counted", async () => {
-    const dead = `http://127.0.0.1:${await freePort()}`;
+    const dead = `http://127.0.0.1:${await freePort("127.0.0.1")}`;
     await serving(
       () => new Response(null, { status: 204 }),
       async (url, requests) => {

@@ -10,7 +10,8 @@ import { VirtualClock } from "#lib/clock.ts";
 import { MINUTE, SECOND } from "#lib/duration.ts";
 import { logTo, silentLog } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
-import { freePort, type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
+import { type Influxd, influxdMissing, startInfluxd } from "#test/support/influxd.ts";
+import { freePort } from "../../scripts/lab.ts";
 
 const CLUSTER = "0d2e9961-5fba-44f3-818b-bc3538cb8cb6";
 const SERVER = "7f1f1c9e-2b1f-4c8e-9d5c-0a4f5b6c7d8e";
@@ -444,7 +445,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test("an InfluxDB that never answers ends the start with its timeout", async () => {
-      const url = `http://127.0.0.1:${await freePort()}`;
+      const url = `http://127.0.0.1:${await freePort("127.0.0.1")}`;
       const { subscriptions, clock } = build({ sections: [section(url)] });
       const failed = subscriptions.start().catch((error) => error);
       const ticking = setInterval(() => clock.advance(10_000), 1);

@@ -6,9 +6,9 @@
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../scripts/lab.ts";
 
 export class InfluxdMissing extends Error {
   override name = "InfluxdMissing";
@@ -46,6 +46,7 @@ export function influxdMissing(): string | undefined {
   return reason;
 }
 
+const HOST = "127.0.0.1";
 const START_TIMEOUT_MS = 20_000;
 
 export interface InfluxdOptions {
@@ -59,7 +60,7 @@ export async function startInfluxd(options: InfluxdOptions = {}): Promise<Influx
   const binary = Bun.which("influxd");
   if (binary === null) throw new InfluxdMissing("no influxd on the PATH");
   const dir = mkdtempSync(join(tmpdir(), "influxd-"));
-  const [http, rpc] = await Promise.all([freePort(), freePort()]);
+  const [http, rpc] = await Promise.all([freePort(HOST), freePort(HOST)]);
   const url = `http://127.0.0.1:${http}`;
   const config = join(dir, "influxdb.conf");
   writeFileSync(config, configuration(dir, [http, rpc], options));
@@ -127,16 +128,6 @@ async function answering(url: string, exitCode: () => number | null): Promise<vo
     await Bun.sleep(20);
   }
   throw new Error(`influxd did not answer within ${START_TIMEOUT_MS} ms`);
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 function configuration(

@@ -10,7 +10,7 @@ import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
-import { freePort } from "./influxd.ts";
+import { freePort } from "../../scripts/lab.ts";
 
 export class MosquittoMissing extends Error {
   override name = "MosquittoMissing";
@@ -78,7 +78,11 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const binary = program("mosquitto");
   if (binary === null) throw new MosquittoMissing("no mosquitto on the PATH");
   const dir = mkdtempSync(join(tmpdir(), "mosquitto-"));
-  const [port, secure, web] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [port, secure, web] = await Promise.all([
+    freePort("127.0.0.1"),
+    freePort("127.0.0.1"),
+    freePort("127.0.0.1"),
+  ]);
   const config = join(dir, "mosquitto.conf");
   writeFileSync(config, configuration(dir, { port, secure, web }, options));
   const log = new BrokerLog();

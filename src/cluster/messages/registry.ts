@@ -62,9 +62,6 @@ export const messages: readonly AnySpec[] = [
 const byNumber: readonly (AnySpec | undefined)[] = [undefined, ...messages];
 const byKind = new Map<string, AnySpec>(messages.map((spec) => [spec.kind, spec]));
 
-/** Bytes of type and length before each record. */
-export const RECORD_HEADER_BYTES = 3;
-
 /** Appends one framed record. Throws `WireError` when its fields do not fit their types. */
 export function writeRecord(to: ByteWriter, record: GossipRecord, ids: IdTable): void {
   const spec = byKind.get(record.kind);

@@ -11,8 +11,8 @@ import {
 import type { RecordingService } from "#tasks/recording-service.ts";
 import type { StoredRecording } from "#tasks/recording-store.ts";
 import { answerJson, answerNothing, link } from "../answer.ts";
-import { readJson } from "../body.ts";
-import { badRequest, failure, notBuilt } from "../errors.ts";
+import { jsonOf } from "../body.ts";
+import { failure, notBuilt } from "../errors.ts";
 import { LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
@@ -80,21 +80,21 @@ function listRecordings(call: Call, services: HttpServices): Response {
 }
 
 async function recordStream(call: Call, services: HttpServices): Promise<Response> {
-  const request = parseStreamRequest(await bodyOf(call));
+  const request = parseStreamRequest(await jsonOf(call.request));
   return answerRecording(await known(services).recordStream(request), 201);
 }
 
 async function recordBatch(call: Call, services: HttpServices): Promise<Response> {
   const recordings = known(services);
   if (!recordings.hasBatches) throw notBuilt("recordings of batch tasks are");
-  const request = parseBatchRequest(await bodyOf(call), services.clock.now());
+  const request = parseBatchRequest(await jsonOf(call.request), services.clock.now());
   return answerRecording(await recordings.recordBatch(request), 201);
 }
 
 async function recordQuery(call: Call, services: HttpServices): Promise<Response> {
   const recordings = known(services);
   if (!recordings.hasQueries) throw notBuilt("recordings of queries are");
-  const request = parseQueryRequest(await bodyOf(call));
+  const request = parseQueryRequest(await jsonOf(call.request));
   return answerRecording(await recordings.recordQuery(request), 201);
 }
 
@@ -107,12 +107,6 @@ function getRecording(call: Call, services: HttpServices): Response {
 async function deleteRecording(call: Call, services: HttpServices): Promise<Response> {
   await known(services).delete(call.params["*"] ?? "");
   return answerNothing();
-}
-
-async function bodyOf(call: Call): Promise<unknown> {
-  const body = await readJson(call.request);
-  if (!body.ok) throw badRequest("invalid JSON");
-  return body.value;
 }
 
 function known({ recordings }: HttpServices): RecordingService {

@@ -11,8 +11,8 @@ import {
 import type { StoredReplay } from "#tasks/recording-store.ts";
 import type { ReplayService } from "#tasks/replay-service.ts";
 import { answerJson, answerNothing, link, statsJson } from "../answer.ts";
-import { readJson } from "../body.ts";
-import { badRequest, notBuilt, unknown } from "../errors.ts";
+import { jsonOf } from "../body.ts";
+import { notBuilt, unknown } from "../errors.ts";
 import { LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
@@ -85,21 +85,21 @@ function listReplays(call: Call, services: HttpServices): Response {
 }
 
 async function replay(call: Call, services: HttpServices): Promise<Response> {
-  const request = parseReplayRequest(await bodyOf(call));
+  const request = parseReplayRequest(await jsonOf(call.request));
   return answerReplay(await known(services).replay(request), 201);
 }
 
 async function replayBatch(call: Call, services: HttpServices): Promise<Response> {
   const replays = known(services);
   if (services.recordings?.hasBatches !== true) throw notBuilt("live replays of batch tasks are");
-  const request = parseLiveBatchRequest(await bodyOf(call), services.clock.now());
+  const request = parseLiveBatchRequest(await jsonOf(call.request), services.clock.now());
   return answerReplay(await replays.replayBatch(request), 201);
 }
 
 async function replayQuery(call: Call, services: HttpServices): Promise<Response> {
   const replays = known(services);
   if (services.recordings?.hasQueries !== true) throw notBuilt("live replays of queries are");
-  const request = parseLiveQueryRequest(await bodyOf(call));
+  const request = parseLiveQueryRequest(await jsonOf(call.request));
   return answerReplay(await replays.replayQuery(request), 201);
 }
 
@@ -112,12 +112,6 @@ function getReplay(call: Call, services: HttpServices): Response {
 async function deleteReplay(call: Call, services: HttpServices): Promise<Response> {
   await known(services).delete(call.params["*"] ?? "");
   return answerNothing();
-}
-
-async function bodyOf(call: Call): Promise<unknown> {
-  const body = await readJson(call.request);
-  if (!body.ok) throw badRequest("invalid JSON");
-  return body.value;
 }
 
 function known({ replays }: HttpServices): ReplayService {

@@ -11,7 +11,7 @@ import { parseTaskChange, TaskBody } from "#tasks/task-change.ts";
 import type { Inspection } from "#tasks/task-service.ts";
 import type { StoredTask } from "#tasks/task-store.ts";
 import { answerCompact, answerJson, answerNothing, link, statsJson } from "../answer.ts";
-import { readJson } from "../body.ts";
+import { jsonOf } from "../body.ts";
 import { badRequest, unknown } from "../errors.ts";
 import { choice, LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
@@ -137,9 +137,7 @@ function taskId(call: Call): string {
 }
 
 async function readChange(call: Call, services: HttpServices) {
-  const body = await readJson(call.request);
-  if (!body.ok) throw badRequest("invalid JSON");
-  return parseTaskChange(body.value, services.language);
+  return parseTaskChange(await jsonOf(call.request), services.language);
 }
 
 function answerTask(task: StoredTask, services: HttpServices, view = DEFAULT_VIEW): Response {

@@ -5,7 +5,7 @@ import { parseTemplateChange, TemplateBody } from "#tasks/task-change.ts";
 import type { StoredTemplate } from "#tasks/task-store.ts";
 import type { TemplateInspection } from "#tasks/template-service.ts";
 import { answerJson, answerNothing, link } from "../answer.ts";
-import { readJson } from "../body.ts";
+import { jsonOf } from "../body.ts";
 import { badRequest, unknown } from "../errors.ts";
 import { choice, LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
@@ -108,9 +108,7 @@ function templateId(call: Call): string {
 }
 
 async function readChange(call: Call) {
-  const body = await readJson(call.request);
-  if (!body.ok) throw badRequest("invalid JSON");
-  return parseTemplateChange(body.value);
+  return parseTemplateChange(await jsonOf(call.request));
 }
 
 function answerTemplate(
