@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { scriptArguments } from "./arguments.ts";
 import { benchFailover } from "./bench-failover.ts";
+import { benchGossip, gossipBench } from "./bench-gossip.ts";
 import { restartRounds } from "./bench-restart.ts";
 import { build } from "./build.ts";
 import { BINARY, Member } from "./lab.ts";
@@ -59,16 +60,24 @@ const { rest } = scriptArguments({
   name: "bench",
   does: "Measures the compiled binary and prints tables.",
   arguments: {
-    failover: "duplicate and late notifications of three members with and without faults",
+    gossip: "membership beside Serf's; takes --members 3,10,30 --simulated 60,300,1000 --no-busy",
+    "--members": "cluster sizes of real members for gossip, or none",
+    "--simulated": "cluster sizes to simulate for gossip, or none",
+    "--no-busy": "gossip without the twenty seconds of busy cores",
+    failover:
+      "duplicate and late notifications with and without faults, and what a member costs; a text: only such rows",
     restart: "from start to the first /ping with 1,000 tasks and 100,000 topic events stored",
     startup: "time of `kapacitor version` and from start to the first /ping",
   },
 });
-if (!["failover", "restart", "startup"].includes(rest[0] ?? "")) {
-  console.error("say which: ./scripts/bench failover, restart or startup");
+if (!["failover", "gossip", "restart", "startup"].includes(rest[0] ?? "")) {
+  console.error("say which: ./scripts/bench failover, gossip, restart or startup");
   process.exit(2);
 }
 await build();
+if (rest[0] === "gossip") {
+  process.exit((await benchGossip(gossipBench(process.argv.slice(3)))) === 0 ? 0 : 1);
+}
 if (rest[0] === "failover") {
   await benchFailover(rest[1]);
   process.exit();

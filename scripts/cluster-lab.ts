@@ -19,11 +19,12 @@ import {
   until,
   Webhook,
 } from "./lab.ts";
+import type { NetLab } from "./net-lab.ts";
 
 /** `delay-per-member` of these clusters, ms. */
 export const DELAY_MS = 2_000;
 
-const HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"];
+const HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
 const BASE_SECONDS = 1_700_000_000;
 const VALUES = { OK: 0, WARNING: 2, CRITICAL: 3 } as const;
 
@@ -38,7 +39,22 @@ export interface ClusterOptions {
   readonly members?: number;
   /** The `[alert]` settings; empty for the defaults. */
   readonly alert?: string;
+  /** More of `[cluster]`, for every member. */
+  readonly cluster?: string;
+  /** More of `[rpc]`, for every member. */
+  readonly rpc?: string;
+  /** More sections, for every member. */
+  readonly sections?: string;
+  /** Hosts for the members; without it they share this one's loopback. */
+  readonly lab?: NetLab;
+  /** Words before the binary of a member. */
+  readonly launch?: (place: number) => readonly string[];
 }
+
+type Places = Pick<ClusterOptions, "lab" | "launch" | "rpc">;
+
+/** On a host of its own a member has the usual ports. */
+const USUAL_PORTS = [9090, 9091, 9092] as const;
 
 const SHORT_DELAYS = `redundancy = 2
   delay-per-member = "${DELAY_MS}ms"
@@ -79,20 +95,30 @@ export function expected(host: string, level: LevelName, second: number): string
 
 export class TestCluster {
   readonly members: ClusterMember[] = [];
-  readonly webhook = new Webhook("127.0.0.1");
+  readonly webhook: Webhook;
   readonly #directory = mkdtempSync(join(tmpdir(), "kapacitor-cluster-"));
   readonly #alert: string;
+  readonly #cluster: string;
+  readonly #sections: string;
+  readonly #places: Places;
 
-  private constructor(alert: string) {
+  private constructor(alert: string, cluster: string, sections: string, places: Places) {
+    this.webhook = new Webhook(places.lab?.gateway ?? "127.0.0.1");
+    this.#places = places;
     this.#alert = alert;
+    this.#cluster = cluster;
+    this.#sections = sections;
   }
 
   /** Starts and joins the members, and runs the task for topic `t` on each; the webhook is handler `hook` of it. */
   static async open({
     members = 3,
     alert = SHORT_DELAYS,
+    cluster: clusterKeys = "",
+    sections = "",
+    ...places
   }: ClusterOptions = {}): Promise<TestCluster> {
-    const cluster = new TestCluster(alert);
+    const cluster = new TestCluster(alert, clusterKeys, sections, places);
     try {
       for (let i = 0; i < members; i++) await cluster.startMember(i);
       for (const member of cluster.members.slice(1)) cluster.join(member);
@@ -107,11 +133,16 @@ export class TestCluster {
   }
 
   async startMember(place: number): Promise<ClusterMember> {
+    const { lab, launch = () => [] } = this.#places;
     const process = await Member.create({
       name: `member${place}`,
-      host: HOSTS[place] ?? "127.0.0.9",
+      host: lab?.host(place) ?? HOSTS[place] ?? "127.0.0.9",
+      ...(lab === undefined ? {} : { ports: USUAL_PORTS }),
+      launch: [...(lab?.launch(place) ?? []), ...launch(place)],
       directory: join(this.#directory, `member${place}`),
-      config: `[alert]\n  ${this.#alert}\n`,
+      cluster: this.#cluster,
+      rpc: this.#places.rpc ?? "",
+      config: `[alert]\n  ${this.#alert}\n${this.#sections}`,
     });
     const known = { process, id: "" as MemberId };
     this.members.push(known);
@@ -189,6 +220,14 @@ export class TestCluster {
     return (await getJson(process, "cluster")) as ClusterJson;
   }
 
+  /** What a member answers, or `undefined` when it knows no such thing. */
+  async tryRead({ process }: ClusterMember, path: string): Promise<unknown> {
+    const answer = await fetch(`${process.url}/kapacitor/v1/${path}`);
+    if (answer.status === 404) return undefined;
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return await answer.json();
+  }
+
   /** Writes the same points to the members, as a client that feeds all of them does. */
   async write(body: string, members: readonly ClusterMember[] = this.members): Promise<void> {
     await Promise.all(members.map(({ process }) => writeTo(process, body)));
@@ -221,14 +260,7 @@ export class TestCluster {
   /** A counter of the alert ownership of every member. */
   async counters(name: string): Promise<readonly number[]> {
     return Promise.all(
-      this.members.map(async ({ process }) => {
-        const { kapacitor } = (await getJson(process, "debug/vars")) as {
-          readonly kapacitor: Readonly<
-            Record<string, { readonly name: string; readonly values: Record<string, number> }>
-          >;
-        };
-        return Object.values(kapacitor).find((one) => one.name === "alert")?.values[name] ?? 0;
-      }),
+      this.members.map(async ({ process }) => (await statistics(process, "alert"))[name] ?? 0),
     );
   }
 
@@ -262,4 +294,17 @@ export async function writeTo(member: Member, body: string, timeoutMs = 30_000):
   const url = `${member.url}/kapacitor/v1/write?db=telegraf&rp=autogen`;
   const answer = await fetch(url, { method: "POST", body, signal: AbortSignal.timeout(timeoutMs) });
   if (answer.status !== 204) throw new Error(`write: ${answer.status} ${await answer.text()}`);
+}
+
+/** The counters of one part of a member, as `debug/vars` names it. */
+export async function statistics(
+  member: Member,
+  name: string,
+): Promise<Readonly<Record<string, number>>> {
+  const { kapacitor } = (await getJson(member, "debug/vars")) as {
+    readonly kapacitor: Readonly<
+      Record<string, { readonly name: string; readonly values: Record<string, number> }>
+    >;
+  };
+  return Object.values(kapacitor).find((one) => one.name === name)?.values ?? {};
 }

@@ -47,9 +47,18 @@ export interface MemberOptions {
   readonly directory: string;
   /** Address of an InfluxDB to subscribe to; without it the member has none. */
   readonly influxUrl?: string;
+  /** More of `[cluster]` and `[rpc]`, as TOML lines. */
+  readonly cluster?: string;
+  readonly rpc?: string;
   /** More TOML, appended. */
   readonly config?: string;
+  /** Ports for gossip, RPC and API; free ones of this machine when absent. */
+  readonly ports?: Ports;
+  /** Words before the binary: a network namespace to enter, an environment. */
+  readonly launch?: readonly string[];
 }
+
+export type Ports = readonly [gossip: number, rpc: number, api: number];
 
 /** One daemon process. `kill` and `start` may alternate; ports and directory stay. */
 export class Member {
@@ -59,23 +68,35 @@ export class Member {
   readonly apiPort: number;
   readonly rpcPort: number;
   readonly gossipPort: number;
+  /** Words before the binary at the next start. */
+  launch: readonly string[];
   #process: Bun.Subprocess | undefined;
+  #options: MemberOptions;
 
-  private constructor(options: MemberOptions, ports: readonly [number, number, number]) {
+  private constructor(options: MemberOptions, ports: Ports) {
+    this.#options = options;
     this.name = options.name;
     this.host = options.host;
     this.directory = options.directory;
+    this.launch = options.launch ?? [];
     [this.gossipPort, this.rpcPort, this.apiPort] = ports;
   }
 
   /** Writes the configuration and starts the process; resolves when `/ping` answers. */
   static async create(options: MemberOptions): Promise<Member> {
     const port = () => freePort(options.host);
-    const member = new Member(options, [await port(), await port(), await port()]);
+    const ports: Ports = options.ports ?? [await port(), await port(), await port()];
+    const member = new Member(options, ports);
     mkdirSync(options.directory, { recursive: true });
-    writeFileSync(member.configPath, configOf(member, options));
+    member.configure({});
     await member.start();
     return member;
+  }
+
+  /** Writes the configuration file; the process hears of it by SIGHUP or at its next start. */
+  configure(changed: Partial<Pick<MemberOptions, "cluster" | "rpc" | "config">>): void {
+    this.#options = { ...this.#options, ...changed };
+    writeFileSync(this.configPath, configOf(this, this.#options));
   }
 
   get url(): string {
@@ -100,7 +121,7 @@ export class Member {
 
   async start(): Promise<void> {
     const log = openSync(this.logPath, "a");
-    this.#process = Bun.spawn([BINARY, "kapacitord", "-config", this.configPath], {
+    this.#process = Bun.spawn([...this.launch, BINARY, "kapacitord", "-config", this.configPath], {
       stdout: log,
       stderr: log,
       stdin: "ignore",
@@ -116,12 +137,12 @@ export class Member {
     ]);
   }
 
-  /** Sends a signal and waits until the process is gone (except for STOP and CONT). */
+  /** Sends a signal and waits until the process is gone (except for STOP, CONT and HUP). */
   async kill(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
     const running = this.#process;
     if (running === undefined) return 0;
     running.kill(signal);
-    if (signal === "SIGSTOP" || signal === "SIGCONT") return 0;
+    if (signal === "SIGSTOP" || signal === "SIGCONT" || signal === "SIGHUP") return 0;
     const code = await running.exited;
     this.#process = undefined;
     return code;
@@ -155,8 +176,10 @@ data_dir = ${at("data")}
   log-enabled = false
 [cluster]
   bind-address = "${member.host}:${member.gossipPort}"
+  ${options.cluster ?? ""}
 [rpc]
   bind-address = "${member.host}:${member.rpcPort}"
+  ${options.rpc ?? ""}
 [storage]
   boltdb = ${at("kapacitor.db")}
 [replay]
@@ -191,6 +214,18 @@ export function cli(...words: string[]): CommandResult {
 /** The same, and throws with everything it printed when it fails. */
 export function mustRun(...words: string[]): string {
   const { stdout, stderr, code } = cli(...words);
+  if (code !== 0) throw new Error(`kapacitor ${words.join(" ")}: exit ${code}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** The same without standing still meanwhile: endpoints of this process go on answering. */
+export async function runWhileServing(...words: string[]): Promise<string> {
+  const run = Bun.spawn([BINARY, ...words], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+    run.exited,
+  ]);
   if (code !== 0) throw new Error(`kapacitor ${words.join(" ")}: exit ${code}\n${stdout}${stderr}`);
   return stdout;
 }

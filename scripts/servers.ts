@@ -5,8 +5,11 @@
  */
 
 const PACKAGES: Readonly<Record<string, string>> = {
+  faketime: "faketime",
   influxd: "influxdb",
+  ip: "iproute2",
   mosquitto: "mosquitto",
+  nft: "nftables",
   openssl: "openssl",
 };
 

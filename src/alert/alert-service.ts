@@ -20,6 +20,7 @@ import { globalHandlers } from "./global-handlers.ts";
 import type { Delivery, HandlerKind, HandlerServices, HandlerSpec } from "./handler.ts";
 import { type CheckedHandler, HandlerKinds } from "./handler-kinds.ts";
 import type { EndReason } from "./handler-queue.ts";
+import { KindCounts } from "./kind-counts.ts";
 import { type Level, OK } from "./level.ts";
 import { DELIVERY_LIMITS, type DeliveryLimits, EARLY_EVENTS_MAX } from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
@@ -72,6 +73,7 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
   readonly #topics: TopicTable;
   readonly #silences = new Silences();
   readonly #trace = new Trace();
+  readonly #counts = new KindCounts();
   /** Handlers by topic, in ascending order of IDs; inline ones in script order. */
   readonly #handlers = new Map<string, AttachedHandler[]>();
   /** Running sends by ticket. */
@@ -90,7 +92,11 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
       ...(options.disabled === undefined ? {} : { disabled: options.disabled }),
       match: { now: () => options.clock.now() },
     });
-    this.#services = { ...options.services, publish: (event) => this.publish(event, "cluster") };
+    this.#services = {
+      ...options.services,
+      publish: (event) => this.publish(event, "cluster"),
+      count: (name, tags, counter) => this.#counts.add(name, tags, counter),
+    };
     this.#topics = new TopicTable(options.store, options.log);
   }
 
@@ -126,6 +132,10 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     this.#trace.step(event, { stage: "inhibit", handler: "", verdict: "stopped", reason, at });
   }
 
+  isBlank(topic: string): boolean {
+    return this.#topics.isBlank(topic);
+  }
+
   lastState(topic: string, id: string): EventState | undefined {
     return this.#topics.event(topic, id);
   }
@@ -135,7 +145,11 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     const checked = calls.map((call) => this.#kinds.inline(call));
     const globals = globalHandlers(this.#kinds, this.#services, calls);
     checked.push(...globals.kinds.map((kind) => this.#kinds.inlineOf(kind, {})));
-    this.closeInline(topic);
+    for (const { kind, options } of checked) {
+      const problem = kind.checkHere?.(options, this.#services);
+      if (problem !== undefined) throw new Error(problem);
+    }
+    this.#detachInline(topic);
     this.#handlers.set(
       topic,
       checked.map((handler, place) => {
@@ -143,9 +157,16 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
         return this.#open({ topic, id: `${kind}${place}`, kind, spec: undefined }, handler);
       }),
     );
+    if (checked.length > 0) this.#ownership?.openInline?.(topic, describe(checked));
   }
 
+  /** Shared events are passed on before the handlers go. */
   closeInline(topic: string): void {
+    this.#ownership?.closeInline?.(topic);
+    this.#detachInline(topic);
+  }
+
+  #detachInline(topic: string): void {
     for (const handler of this.#handlers.get(topic) ?? []) this.#retire(handler);
     this.#handlers.delete(topic);
   }
@@ -179,6 +200,22 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
   accept(event: AlertEvent): readonly string[] {
     const previousLevel = this.#topics.record(event)?.level ?? OK;
     this.#trace.begin(event, previousLevel);
+    return this.#wanted(event, previousLevel);
+  }
+
+  acceptCopy(event: AlertEvent): readonly string[] {
+    const traced = this.#trace.previousLevel(event);
+    const previousLevel = traced ?? this.#previousLevel(event);
+    if (traced === undefined) this.#trace.begin(event, previousLevel);
+    return this.#wanted(event, previousLevel);
+  }
+
+  record(event: AlertEvent): void {
+    const previousLevel = this.#topics.record(event)?.level ?? OK;
+    if (this.#trace.previousLevel(event) === undefined) this.#trace.begin(event, previousLevel);
+  }
+
+  #wanted(event: AlertEvent, previousLevel: Level): readonly string[] {
     const wanted: string[] = [];
     const internal: AttachedHandler[] = [];
     const now = this.#options.clock.now();
@@ -199,7 +236,7 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     return wanted;
   }
 
-  send(ticket: number, event: AlertEvent, handlerId: string): void {
+  send(ticket: number, event: AlertEvent, handlerId: string, brief = false): void {
     const handler = this.#find(event.topic, handlerId);
     if (handler === undefined) {
       const error = `no handler ${JSON.stringify(handlerId)} in topic ${JSON.stringify(event.topic)}`;
@@ -208,7 +245,7 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
       return;
     }
     this.#sends.set(ticket, { handler, event });
-    handler.send(ticket, { event, previousLevel: this.#previousLevel(event) });
+    handler.send(ticket, { event, previousLevel: this.#previousLevel(event) }, brief);
   }
 
   cancel(ticket: number): void {
@@ -226,7 +263,9 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
 
   check(spec: HandlerSpec): string | undefined {
     const checked = this.#kinds.check(spec);
-    return checked.ok ? undefined : checked.error;
+    if (!checked.ok) return checked.error;
+    const { kind, options } = checked.handler;
+    return kind.checkHere?.(options, this.#services);
   }
 
   set(spec: HandlerSpec): void {
@@ -313,7 +352,7 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
       silences: this.#silences.size,
     };
     const whole = { name: "alert_delivery", tags: {}, values };
-    return [whole, ...this.handlerReports().map(handlerStatistic)];
+    return [whole, ...this.handlerReports().map(handlerStatistic), ...this.#counts.all()];
   }
 
   counters(): { readonly earlyEventsDropped: number; readonly topicStoreFailures: number } {
@@ -398,7 +437,8 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     }
     if (ticket < 0) return;
     this.#sends.delete(ticket);
-    queueMicrotask(() => this.#ownership?.sendFinished(ticket, outcome));
+    const how = why === "passedOn" ? "turn over" : undefined;
+    queueMicrotask(() => this.#ownership?.sendFinished(ticket, outcome, how));
   }
 
   #retire(handler: AttachedHandler): void {
@@ -410,14 +450,24 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
   }
 }
 
+/** Equal texts for equal handler sets, whoever opens them. */
+function describe(handlers: readonly CheckedHandler[]): string {
+  return JSON.stringify(
+    handlers.map(({ kind, options }) => [kind.kind, options]),
+    (_key, value: unknown) => (typeof value === "bigint" ? `${value}n` : value),
+  );
+}
+
 function handlerStatistic(report: HandlerReport): AlertStatistic {
   const { topic, id, kind, stopped } = report;
-  const { sent, failed, retried, superseded, expired, dropped, waiting, inFlight } = report;
+  const { sent, failed, retried, passedOn, superseded, expired, dropped } = report;
+  const { waiting, inFlight } = report;
   return {
     name: "alert_handlers",
     tags: { topic, handler: id, kind },
     values: {
       ...{ sent, failed, retried, superseded, expired, dropped, waiting, in_flight: inFlight },
+      passed_on: passedOn,
       stopped_match_false: stopped.matchFalse,
       stopped_match_error: stopped.matchError,
       stopped_silenced: stopped.silenced,

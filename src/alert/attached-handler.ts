@@ -95,9 +95,10 @@ export class AttachedHandler {
     });
   }
 
-  send(ticket: number, delivery: Delivery): void {
+  /** `brief`: see `TURN_ATTEMPTS`. */
+  send(ticket: number, delivery: Delivery, brief = false): void {
     if (this.#queue !== undefined) {
-      this.#queue.push(ticket, delivery);
+      this.#queue.push(ticket, delivery, brief);
       return;
     }
     const outcome: Outcome = { kind: "retry", error: this.#broken };
@@ -126,6 +127,6 @@ export class AttachedHandler {
 }
 
 const NO_COUNTERS: Readonly<DeliveryCounters> = {
-  ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
+  ...{ sent: 0, failed: 0, retried: 0, passedOn: 0, superseded: 0, expired: 0, dropped: 0 },
   ...{ waiting: 0, inFlight: 0, lastError: "" },
 };

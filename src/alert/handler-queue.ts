@@ -5,7 +5,8 @@
  * attempt is repeated after a growing, jittered pause (or the one the receiver asked for) until a count or an
  * age is reached. While an ID is in trouble, or the receiver as a whole, the newest event of an ID supersedes the older
  * unsent ones: people need the present state, not the history, and a hung receiver must not fill the memory. A slow but healthy receiver gets every event. Every send ends in exactly one
- * call of `finished`, unless it was cancelled.
+ * call of `finished`, unless it was cancelled. A *brief* send ends after its first few failures (`passedOn`), because
+ * another member can try.
  */
 
 import type { Cancel, Clock } from "#lib/clock.ts";
@@ -13,7 +14,13 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import type { Delivery, Handler } from "./handler.ts";
-import { type DeliveryLimits, TROUBLE_FAILURES } from "./limits.ts";
+import {
+  type DeliveryLimits,
+  TROUBLE_FAILURES,
+  TURN_ATTEMPTS,
+  TURN_MS,
+  TURN_PAUSE_MS,
+} from "./limits.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What a handler did since it was attached. All but `waiting`, `inFlight` and `lastError` only grow. */
@@ -23,6 +30,8 @@ export interface DeliveryCounters {
   failed: number;
   /** Attempts that will be or were repeated. */
   retried: number;
+  /** Left to another member after the first attempts failed. */
+  passedOn: number;
   /** Given up for a newer event of the same ID. */
   superseded: number;
   /** Given up after too many attempts or too long. */
@@ -38,7 +47,7 @@ export interface DeliveryCounters {
 }
 
 /** Why a send ended without `sent`. */
-export type EndReason = "sent" | "failed" | "superseded" | "expired" | "dropped";
+export type EndReason = "sent" | "failed" | "passedOn" | "superseded" | "expired" | "dropped";
 
 export interface QueueParts {
   readonly handler: Handler;
@@ -54,6 +63,8 @@ interface Job {
   readonly delivery: Delivery;
   readonly lane: Lane;
   readonly since: number;
+  /** Another member can do it. */
+  readonly brief: boolean;
   /** Aborts the attempt in flight. */
   stop: (() => void) | undefined;
   cancelled: boolean;
@@ -88,7 +99,7 @@ export class HandlerQueue {
   #closing = false;
   #idle: (() => void) | undefined;
   readonly #counters: DeliveryCounters = {
-    ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
+    ...{ sent: 0, failed: 0, retried: 0, passedOn: 0, superseded: 0, expired: 0, dropped: 0 },
     ...{ waiting: 0, inFlight: 0, lastError: "" },
   };
 
@@ -103,7 +114,7 @@ export class HandlerQueue {
   }
 
   /** Takes an event. When the queue is full it ends at once as `retry`, counted as dropped. */
-  push(ticket: number, delivery: Delivery): void {
+  push(ticket: number, delivery: Delivery, brief = false): void {
     if (this.#closing || this.#jobs.size >= this.#parts.limits.waitingMax) {
       const error = this.#closing ? "the handler was removed" : "the handler's queue is full";
       this.#counters.dropped++;
@@ -119,7 +130,7 @@ export class HandlerQueue {
       this.#ready.push(lane);
     }
     const since = this.#parts.clock.monoMs();
-    const job: Job = { ticket, delivery, lane, since, stop: undefined, cancelled: false };
+    const job: Job = { ticket, delivery, lane, since, brief, stop: undefined, cancelled: false };
     lane.jobs.push(job);
     lane.newerExists = false;
     this.#jobs.set(ticket, job);
@@ -273,18 +284,28 @@ export class HandlerQueue {
       this.#finish(job, outcome, "expired");
       return;
     }
+    const pauseMs = this.#pauseMs(job, outcome.afterMs);
+    if (job.brief && outcome.afterMs === undefined && this.#isTurnOver(lane, age + pauseMs)) {
+      this.#finish(job, outcome, "passedOn");
+      return;
+    }
     this.#counters.retried++;
     log.debug("send will be repeated", { event: job.delivery.event.id, err: outcome.error });
     lane.state = "paused";
-    const pauseMs = this.#pauseMs(lane.failures, outcome.afterMs);
     lane.endPause = clock.after(pauseMs, () => this.#resume(lane));
     this.#supersede(lane, lane.newerExists ? 0 : 1);
   }
 
-  #pauseMs(attempts: number, afterMs: number | undefined): number {
+  /** Other IDs fail too: it is not worth while to find that out for each. */
+  #isTurnOver({ failures }: Lane, endMs: number): boolean {
+    return failures >= TURN_ATTEMPTS || this.#failures > TROUBLE_FAILURES || endMs > TURN_MS;
+  }
+
+  #pauseMs({ lane, brief }: Job, afterMs: number | undefined): number {
     const { limits, random } = this.#parts;
     if (afterMs !== undefined) return Math.min(Math.max(0, afterMs), limits.retryAfterMaxMs);
-    const full = Math.min(limits.backoffMs * 2 ** (attempts - 1), limits.backoffMaxMs);
+    const first = brief ? TURN_PAUSE_MS : limits.backoffMs;
+    const full = Math.min(first * 2 ** (lane.failures - 1), limits.backoffMaxMs);
     return full * (0.5 + random.float() / 2);
   }
 

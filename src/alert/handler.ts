@@ -54,6 +54,8 @@ export interface HandlerServices {
   section(name: string): unknown;
   /** Raises an event in another topic (publish, aggregate). */
   publish(event: AlertEvent): void;
+  /** Counts one for `debug/vars`, where the original keeps a statistic of the kind's own. Absent: nobody looks. */
+  count?(name: string, tags: Readonly<Record<string, string>>, counter: string): void;
   /** May requests not go to this literal address (`-blacklist-cidrs`)? Absent: all may. */
   isBlocked?(address: string): boolean;
 }
@@ -105,6 +107,11 @@ export interface HandlerKind<Options = unknown> {
   readonly test?: HandlerTest;
   /** Checks beyond the schema; returns an error text or undefined. */
   check?(options: Options): string | undefined;
+  /**
+   * What this daemon's configuration says against them, asked when somebody defines the handler here. One that comes
+   * from another member or from disk is attached all the same, and each send is refused until the configuration fits.
+   */
+  checkHere?(options: Options, services: HandlerServices): string | undefined;
   open(options: Options, services: HandlerServices): Handler;
 }
 

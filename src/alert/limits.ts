@@ -42,6 +42,18 @@ export const DELIVERY_LIMITS: DeliveryLimits = {
  */
 export const TROUBLE_FAILURES = 3;
 
+/** Series of statistics that handler kinds count beside their queues; further ones are not counted. */
+export const KIND_COUNTS_MAX = 1_000;
+
+/**
+ * While another member may tell the handler instead, a turn is short: so many attempts, so long in all (ms), after pauses
+ * that double from the first (ms). Where attempts for other IDs fail too, one is enough. A receiver that asks for a pause
+ * (Retry-After) is alive and is waited for.
+ */
+export const TURN_ATTEMPTS = 3;
+export const TURN_MS = 2_000;
+export const TURN_PAUSE_MS = 250;
+
 /** Events kept until ownership is attached at start; beyond it the oldest is dropped and counted. */
 export const EARLY_EVENTS_MAX = 10_000;
 

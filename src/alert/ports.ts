@@ -23,8 +23,17 @@ export interface Ownership {
    * never leave this member.
    */
   publish(event: AlertEvent, scope: "cluster" | "local"): void;
-  /** The send started as `ticket` has ended for good (retries included). */
-  sendFinished(ticket: number, outcome: Outcome): void;
+  /**
+   * A task's own topic has these handlers from now on; equal texts describe equal sets. Its events are then told once
+   * by the members that run the same. Where absent, each member tells its own.
+   */
+  openInline?(topic: string, handlers: string): void;
+  closeInline?(topic: string): void;
+  /**
+   * The send started as `ticket` has ended for good (retries included), or, with `turn over`, for now: its first attempts
+   * failed, which may be this member's trouble alone.
+   */
+  sendFinished(ticket: number, outcome: Outcome, how?: "turn over"): void;
   /**
    * Resolves when every event published so far is safe: written to disk here, or held by another live owner.
    * `/write` waits for it, so an acknowledged point's alert survives kill -9.
@@ -41,8 +50,18 @@ export interface EventReceiver {
    * handlers that want it (after match, inhibition and silences), in a stable order.
    */
   accept(event: AlertEvent): readonly string[];
-  /** This member is to tell the handler now. Ends in exactly one `Ownership.sendFinished(ticket, …)`. */
-  send(ticket: number, event: AlertEvent, handlerId: string): void;
+  /**
+   * The same for an event of an inline topic that several members share: the topic's state is each member's own, only
+   * `record` changes it. Default: `accept`.
+   */
+  acceptCopy?(event: AlertEvent): readonly string[];
+  /** An event of a shared inline topic was raised on this member: updates and counts the topic's state. */
+  record?(event: AlertEvent): void;
+  /**
+   * This member is to tell the handler now. Ends in exactly one `Ownership.sendFinished(ticket, …)`. `brief`: another
+   * member can do it, so a few attempts are enough.
+   */
+  send(ticket: number, event: AlertEvent, handlerId: string, brief?: boolean): void;
   /** The send is no longer wanted (another owner did it); stop retrying. `sendFinished` is then not awaited. */
   cancel(ticket: number): void;
 }
@@ -85,6 +104,32 @@ export interface TopicReads {
   get(topic: string): Promise<TopicInfo | undefined>;
   events(topic: string, minLevel: Level): Promise<readonly EventState[] | undefined>;
   event(topic: string, id: string): Promise<EventState | undefined>;
+  /** Every member that may own the topic, the first to act first. */
+  owners?(topic: string): Promise<readonly OwnerReport[]>;
+}
+
+/** What a member has to do for one topic. */
+export interface OwnerDuties {
+  /** Handlers attached there. */
+  readonly handlers: number;
+  /** Events it keeps until they are told, as owner or for the owners. */
+  readonly pending: number;
+  /** Sends under way. */
+  readonly sending: number;
+}
+
+/** One member as seen by a topic. */
+export interface OwnerReport {
+  readonly id: string;
+  readonly apiAddress: string;
+  /** Status word of the API. */
+  readonly status: string;
+  /** Owner by the table of members, well or not. */
+  readonly home: boolean;
+  /** Owner that acts now. */
+  readonly acting: boolean;
+  /** Absent: it did not answer in time. */
+  readonly duties?: OwnerDuties;
 }
 
 /** Attached topic handlers; offered by the alert core to handler replication. */

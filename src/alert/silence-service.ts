@@ -34,9 +34,15 @@ export interface SilenceParts {
   self(): string;
 }
 
+interface Decided {
+  readonly edit: SilenceEdit;
+  /** Absent when nothing changed. */
+  readonly change?: SilenceChange;
+}
+
 export class SilenceService implements SilenceDefinitions {
   readonly #parts: SilenceParts;
-  readonly #listeners: ((change: SilenceChange) => void)[] = [];
+  readonly #listeners: ((change: SilenceChange) => Promise<void>)[] = [];
   #edits: Promise<unknown> = Promise.resolve();
   #cancelSweep: Cancel = () => {};
 
@@ -68,14 +74,16 @@ export class SilenceService implements SilenceDefinitions {
   }
 
   create(draft: SilenceDraft): Promise<SilenceEdit> {
-    return this.#run(async () => {
+    return this.#edit(async () => {
       const { silences, clock, random, log } = this.#parts;
       const now = clock.now();
       const wrong = checkSilence(draft, now);
-      if (wrong !== undefined) return { kind: "refused", reason: "invalid", error: wrong };
+      if (wrong !== undefined) {
+        return { edit: { kind: "refused", reason: "invalid", error: wrong } };
+      }
       if (silences.current(now) >= SILENCES_MAX) {
         const error = `there are already ${SILENCES_MAX} silences that have not expired`;
-        return { kind: "refused", reason: "full", error };
+        return { edit: { kind: "refused", reason: "full", error } };
       }
       const { matchers, starts, ends, author, comment } = draft;
       const plannedEnds = ends;
@@ -83,28 +91,28 @@ export class SilenceService implements SilenceDefinitions {
         ...{ id: uuid4(random), matchers, starts, ends },
         ...{ author, comment, plannedEnds },
       };
-      await this.#edit(silence);
+      const change = await this.#write(silence);
       log.info("silence made", { silence: silence.id, author: draft.author });
-      return { kind: "done", silence };
+      return { edit: { kind: "done", silence }, change };
     });
   }
 
   expire(id: string): Promise<SilenceEdit> {
-    return this.#run(async () => {
+    return this.#edit(async () => {
       const { silences, clock, log } = this.#parts;
       const old = silences.get(id);
       if (old === undefined) {
         const error = `unknown silence: ${JSON.stringify(id)}`;
-        return { kind: "refused", reason: "unknown", error };
+        return { edit: { kind: "refused", reason: "unknown", error } };
       }
       const now = clock.now();
-      if (silenceStatus(old, now) === "expired") return { kind: "done", silence: old };
+      if (silenceStatus(old, now) === "expired") return { edit: { kind: "done", silence: old } };
       const { starts } = old;
       const isPending = compareTime(starts.ms, starts.ns, now.ms, now.ns) > 0;
       const silence = { ...old, starts: isPending ? now : starts, ends: now };
-      await this.#edit(silence);
+      const change = await this.#write(silence);
       log.info("silence expired by hand", { silence: id });
-      return { kind: "done", silence };
+      return { edit: { kind: "done", silence }, change };
     });
   }
 
@@ -121,22 +129,29 @@ export class SilenceService implements SilenceDefinitions {
     });
   }
 
-  /** Every silence with its version. */
+  /** Every silence with its version, but for those that members forget. */
   changes(): readonly SilenceChange[] {
-    return this.#parts.silences.changes();
+    return this.#parts.silences.changes(this.#parts.clock.now());
   }
 
-  /** Called after every edit made here, when it is on disk. */
-  onChange(listener: (change: SilenceChange) => void): void {
+  /** Called after every edit made here, when it is on disk; the edit's answer waits for what is returned. */
+  onChange(listener: (change: SilenceChange) => Promise<void>): void {
     this.#listeners.push(listener);
   }
 
-  async #edit(silence: Silence): Promise<void> {
+  /** Others are told outside of the order of edits: two members that tell each other must not wait in a circle. */
+  async #edit(decide: () => Promise<Decided>): Promise<SilenceEdit> {
+    const { edit, change } = await this.#run(decide);
+    if (change !== undefined) await Promise.all(this.#listeners.map((listen) => listen(change)));
+    return edit;
+  }
+
+  async #write(silence: Silence): Promise<SilenceChange> {
     const { silences, store, self } = this.#parts;
     const change = { silence, version: { counter: silences.counter + 1, member: self() } };
     await store.put(change);
     silences.put(change);
-    for (const listener of this.#listeners) listener(change);
+    return change;
   }
 
   async #sweep(): Promise<void> {

@@ -125,9 +125,11 @@ export class Silences {
     return [...this.#byId.values()].map(({ silence }) => silence);
   }
 
-  /** Every silence with its version, for replication. */
-  changes(): readonly SilenceChange[] {
-    return [...this.#byId.values()].map(({ silence, version }) => ({ silence, version }));
+  /** Every silence with its version, for replication; those about to be forgotten are left out. */
+  changes(now: Time): readonly SilenceChange[] {
+    return [...this.#byId.values()]
+      .filter(({ silence }) => !isForgotten(silence, now))
+      .map(({ silence, version }) => ({ silence, version }));
   }
 
   get size(): number {

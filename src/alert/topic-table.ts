@@ -102,6 +102,11 @@ export class TopicTable {
     return this.#topics.get(id)?.states.get(eventId);
   }
 
+  /** True when no ID of the topic is known. */
+  isBlank(id: string): boolean {
+    return (this.#topics.get(id)?.states.size ?? 0) === 0;
+  }
+
   /** Forgets the topic's states; resolves when the store has. A later event or handler makes it anew. */
   async delete(id: string): Promise<void> {
     this.#topics.delete(id);

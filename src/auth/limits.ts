@@ -6,6 +6,12 @@ export const USERS_MAX = 10_000;
 /** Longest user name, UTF-16 units. */
 export const USER_NAME_LENGTH_MAX = 255;
 
+/** Permissions given to one user: databases it may write to, mostly. */
+export const USER_PERMISSIONS_MAX = 1000;
+
+/** Longest permission, UTF-16 units. */
+export const PERMISSION_LENGTH_MAX = 300;
+
 /** Changes of users waiting for the one at work. */
 export const USER_CHANGES_WAITING_MAX = 64;
 

@@ -1,13 +1,25 @@
 /**
  * What a user may do. Permissions are words; each opens a part of the API.
  *
- * `api` opens everything but writes and configuration, `config_api` the configuration, `write_points` writes;
- * each opens ping. Changing users takes an administrator, so that nobody can raise himself (the original lets
- * `api` do it). Source: http-api §1.10, §11.
+ * `api` opens everything but writes and configuration, `config_api` the configuration, `write_points` writes to
+ * every database, `write_points:DB` (ours) writes to that one; each opens ping. Changing users takes an
+ * administrator, so that nobody can raise himself (the original lets `api` do it). Source: http-api §1.10, §11.
  */
 
+import { compareBytes } from "#lib/json.ts";
+
 export const PERMISSIONS = ["none", "api", "config_api", "write_points", "all"] as const;
-export type Permission = (typeof PERMISSIONS)[number];
+
+const WRITE_ONE = "write_points:";
+
+/** Writes to one database, named behind the colon. */
+export type WriteOne = `${typeof WRITE_ONE}${string}`;
+
+export type Permission = (typeof PERMISSIONS)[number] | WriteOne;
+
+export function writeTo(database: string): WriteOne {
+  return `${WRITE_ONE}${database}`;
+}
 
 export interface Principal {
   readonly name: string;
@@ -16,7 +28,11 @@ export interface Principal {
 }
 
 export function isPermission(word: string): word is Permission {
-  return PERMISSIONS.some((known) => known === word);
+  return PERMISSIONS.some((known) => known === word) || isWriteOne(word);
+}
+
+function isWriteOne(word: string): word is WriteOne {
+  return word.startsWith(WRITE_ONE) && word.length > WRITE_ONE.length;
 }
 
 /** Everybody is an administrator where there are no users. */
@@ -24,12 +40,14 @@ export function administrator(name: string): Principal {
   return { name, isAdmin: true, permissions: [] };
 }
 
-/** The permissions in their shortest form: none is left out, all three parts are `all`. */
+/** The permissions in their shortest form: none is left out, all three parts are `all`. In a fixed order. */
 export function collapse(permissions: readonly Permission[]): readonly Permission[] {
   const given = new Set(permissions);
   const whole = ["api", "config_api", "write_points"] as const;
   if (given.has("all") || whole.every((part) => given.has(part))) return ["all"];
-  return PERMISSIONS.filter((part) => part !== "none" && given.has(part));
+  const parts = PERMISSIONS.filter((part) => part !== "none" && given.has(part));
+  const databases = [...given].filter(isWriteOne).sort(compareBytes);
+  return given.has("write_points") ? parts : [...parts, ...databases];
 }
 
 export type Privilege = "read" | "write" | "delete";
@@ -48,14 +66,23 @@ export function isAllowed(user: Principal, privilege: Privilege, path: string): 
   if (part === "users" && privilege !== "read") return false;
   const given = new Set(user.permissions);
   if (given.has("all")) return true;
+  const writes = given.has("write_points") || user.permissions.some(isWriteOne);
   switch (part) {
     case "ping":
-      return given.has("api") || given.has("config_api") || given.has("write_points");
+      return given.has("api") || given.has("config_api") || writes;
     case "write":
-      return given.has("write_points");
+      return writes;
     case "config":
       return given.has("config_api");
     default:
       return given.has("api");
   }
+}
+
+/** May this user, to whom `/write` is open, write to this database? */
+export function mayWriteTo(user: Principal, database: string): boolean {
+  if (user.isAdmin) return true;
+  return user.permissions.some(
+    (word) => word === "all" || word === "write_points" || word === writeTo(database),
+  );
 }

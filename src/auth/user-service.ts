@@ -16,8 +16,10 @@ import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import { jsonKind, put, remove, StorageError, type Store } from "#storage/store.ts";
 import {
+  PERMISSION_LENGTH_MAX,
   USER_CHANGES_WAITING_MAX,
   USER_NAME_LENGTH_MAX,
+  USER_PERMISSIONS_MAX,
   USERS_MAX,
   VERIFICATIONS_MAX,
 } from "./limits.ts";
@@ -286,9 +288,11 @@ function invalid(message: string): UserError {
 }
 
 function readPermissions(words: readonly string[]): readonly Permission[] {
+  if (words.length > USER_PERMISSIONS_MAX)
+    throw invalid(`invalid permissions: at most ${USER_PERMISSIONS_MAX} may be given`);
   const permissions = words.map((word) => {
-    if (!isPermission(word)) throw invalid(`invalid permissions: ${word}`);
-    return word;
+    if (isPermission(word) && word.length <= PERMISSION_LENGTH_MAX) return word;
+    throw invalid(`invalid permissions: ${word.slice(0, PERMISSION_LENGTH_MAX)}`);
   });
   return collapse(permissions);
 }

@@ -69,8 +69,8 @@ export class ApiClient {
   }
 
   /** A path below the API root, or a link's `href` as the server gave it. */
-  async get(path: string, query: Query = {}): Promise<JsonRecord> {
-    return record(await this.#json("GET", path, query));
+  async get(path: string, query: Query = {}, signal?: AbortSignal): Promise<JsonRecord> {
+    return record(await this.#json("GET", path, query, undefined, signal));
   }
 
   async post(path: string, body: unknown): Promise<unknown> {
@@ -164,8 +164,15 @@ export class ApiClient {
     return { received, total: total ?? received };
   }
 
-  async #json(method: string, path: string, query: Query, body?: unknown): Promise<unknown> {
-    const response = await this.#send(method, path, query, { body });
+  async #json(
+    method: string,
+    path: string,
+    query: Query,
+    body?: unknown,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
+    const given = signal === undefined ? { body } : { body, signal };
+    const response = await this.#send(method, path, query, given);
     const text = await response.text();
     if (text.trim() === "") return undefined;
     const parsed = parseJson(text);

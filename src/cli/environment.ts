@@ -23,6 +23,8 @@ export interface CliEnvironment {
   out(text: string): void;
   /** Standard error: usage, help and errors. */
   err(text: string): void;
+  /** Is standard output a terminal? */
+  readonly outIsTerminal: boolean;
   /** Is somebody looking at standard error? Then progress of long work is shown there. */
   readonly errIsTerminal: boolean;
   /** A text file in UTF-8, without its byte order mark. Throws `FileError`. */
@@ -37,8 +39,8 @@ export interface CliEnvironment {
   interrupted(): AbortSignal;
   /** Wall-clock time, ms since 1970. */
   nowMs(): number;
-  /** Resolves after so many milliseconds. */
-  wait(ms: number): Promise<void>;
+  /** Resolves after so many milliseconds, or when the signal is aborted. */
+  wait(ms: number, signal?: AbortSignal): Promise<void>;
   /** Time zone of local times, an IANA name; `undefined` is the machine's. */
   readonly timeZone: string | undefined;
   /** The file of this program; `undefined` when it runs from its sources. */
@@ -78,6 +80,7 @@ export function processEnvironment(): CliEnvironment {
     variables: process.env,
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    outIsTerminal: process.stdout.isTTY === true,
     errIsTerminal: process.stderr.isTTY === true,
     readFile: (path) =>
       decodeText(
@@ -93,10 +96,21 @@ export function processEnvironment(): CliEnvironment {
       return controller.signal;
     },
     nowMs: () => Date.now(),
-    wait: (ms) => Bun.sleep(ms),
+    wait,
     timeZone: undefined,
     executable: typeof BUILD_STANDALONE === "boolean" ? process.execPath : undefined,
   };
+}
+
+function wait(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return Promise.resolve();
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      done();
+    });
+  });
 }
 
 /** Nobody can be told the rest, so the program ends. `kapacitor … | head` is no failure worth a word. */

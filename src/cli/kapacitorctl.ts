@@ -1,18 +1,20 @@
 /**
- * The cluster control `kapacitorctl`: `member list|add|remove` and `help`.
+ * The cluster control `kapacitorctl`: `member list|add|remove`, `topic owners`, `doctor` and `help`.
  *
  * Options may stand before or after the command, and credentials in the URL's query. A failure is one line
  * on standard error and exit code 1. Source: cluster-behaviour §4, U4; cli §10.
  */
 
 import { errorMessage } from "#lib/errors.ts";
-import { type CommandContext, UsageError } from "./command.ts";
-import { doctor } from "./commands/unbuilt.ts";
+import { type CommandContext, FaultsFound, UsageError } from "./command.ts";
+import { completeId } from "./commands/complete-id.ts";
+import { DOCTOR_HELP, doctor } from "./commands/doctor.ts";
+import { TOPIC_HELP, topic } from "./commands/topic.ts";
 import { CONNECTION_FLAGS, connect } from "./connection.ts";
 import { type CliEnvironment, processEnvironment } from "./environment.ts";
 import { EXIT_OK } from "./exit-codes.ts";
 import { type Flags, readFlags } from "./flags.ts";
-import { MEMBER_HELP, runMember } from "./member.ts";
+import { MEMBER_FLAGS, MEMBER_HELP, runMember } from "./member.ts";
 import { errorLine, type OutputForm, takeOutputForm } from "./output-form.ts";
 
 const EXIT_CTL_FAILED = 1;
@@ -21,7 +23,8 @@ const USAGE = `Usage: kapacitorctl [options] command [args]
 
 Commands:
   member            List, add and remove the members of a cluster.
-  doctor            Find what is wrong with a member or a cluster. Not available yet.
+  doctor            Find what is wrong between the members of a cluster.
+  topic             Show which members own a topic.
   help [command]    Show the help of a command.
 
 Options:
@@ -31,7 +34,8 @@ Options:
 
 const HELP: ReadonlyMap<string, string> = new Map([
   ["member", MEMBER_HELP],
-  ["doctor", `Usage: kapacitorctl doctor\n\n${doctor.summary}\nNot available yet.`],
+  ["doctor", DOCTOR_HELP],
+  ["topic", TOPIC_HELP],
   ["help", USAGE],
 ]);
 
@@ -51,10 +55,12 @@ export async function runKapacitorctl(
       return EXIT_OK;
     }
     const [command, ...rest] = words;
-    const context = { environment, output, api: connect(flags, environment) };
-    await run(command, rest, context);
+    const api = connect(flags, environment, limitsOf(command));
+    const watch = flags.isSet("watch") ? ["-watch"] : [];
+    await run(command, [...rest, ...watch], { environment, output, api });
     return EXIT_OK;
   } catch (error) {
+    if (error instanceof FaultsFound) return EXIT_CTL_FAILED;
     const help = error instanceof UsageError ? `\n${USAGE}` : "";
     const message = errorMessage(error);
     environment.err(output === "json" ? errorLine(message) : `Error: ${message}${help}\n`);
@@ -72,6 +78,10 @@ function run(
       return runMember(args, context);
     case "doctor":
       return doctor.run(args, context);
+    case "topic":
+      return topic.run(args, context);
+    case completeId.name:
+      return completeId.run(args, context);
     case undefined:
       throw new UsageError("Must pass a command.");
     default:
@@ -79,11 +89,17 @@ function run(
   }
 }
 
+/** Commands that answer a person at once do not wait for a server that hangs. */
+function limitsOf(command: string | undefined): { readonly requestTimeMaxMs?: number } {
+  const known = [doctor, completeId].find(({ name }) => name === command);
+  return known?.requestTimeMaxMs === undefined ? {} : { requestTimeMaxMs: known.requestTimeMaxMs };
+}
+
 /** The text of `help`, `help X`, `-h` and `X -h`; throws `UsageError` for help about an unknown command. */
-function helpAskedFor([command, topic]: readonly string[], flags: Flags): string | undefined {
+function helpAskedFor([command, about]: readonly string[], flags: Flags): string | undefined {
   const isHelp = command === "help";
   if (!isHelp && !flags.isSet("h") && !flags.isSet("help")) return undefined;
-  const wanted = isHelp ? topic : command;
+  const wanted = isHelp ? about : command;
   if (wanted === undefined) return USAGE;
   const text = HELP.get(wanted);
   if (text === undefined) throw unknownCommand(wanted);
@@ -109,4 +125,4 @@ function gather(args: readonly string[]): { readonly words: string[]; readonly f
   return { words, flags: readFlags(flagged, SPEC) };
 }
 
-const SPEC = { ...CONNECTION_FLAGS, h: "boolean", help: "boolean" } as const;
+const SPEC = { ...CONNECTION_FLAGS, ...MEMBER_FLAGS, h: "boolean", help: "boolean" } as const;

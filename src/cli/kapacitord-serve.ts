@@ -18,6 +18,8 @@ export interface ServeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly configPath: string | undefined;
+  /** The configuration read anew; throws `ConfigError`. */
+  readonly reread: () => LoadedConfig;
   readonly removePidFile: () => void;
   readonly blocked: BlockList | undefined;
   readonly disabled: ReadonlySet<string>;
@@ -71,6 +73,7 @@ async function serveWith(
       random: options.random,
       logWriter: writer,
       configPath: options.configPath,
+      reread: () => options.reread().config,
       blockedAddresses: options.blocked,
       disabledHandlers: options.disabled,
     });

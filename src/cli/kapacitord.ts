@@ -13,6 +13,7 @@ import { findUnavailable, type LoadedConfig, loadConfig } from "#config/load.ts"
 import { printConfig } from "#config/print.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { type FlagSpec, flagUsage, type GoArgs, parseGoArgs } from "./go-args.ts";
+import { CONFIG_FLAGS, RUN_FLAGS } from "./kapacitord-flags.ts";
 
 /** What a command needs from the process; tests give their own. */
 export interface DaemonShell {
@@ -39,43 +40,6 @@ function writeAll(file: number, text: string): void {
     }
   }
 }
-
-const CONFIG_FLAG: FlagSpec = {
-  name: "config",
-  kind: "text",
-  value: "path",
-  doc: "configuration file; /dev/null for the compiled defaults",
-};
-const HOSTNAME_FLAG: FlagSpec = {
-  name: "hostname",
-  kind: "text",
-  value: "name",
-  doc: "overrides hostname",
-};
-
-const RUN_FLAGS: readonly FlagSpec[] = [
-  CONFIG_FLAG,
-  HOSTNAME_FLAG,
-  { name: "pidfile", kind: "text", value: "path", doc: "write the process number to this file" },
-  { name: "log-file", kind: "text", value: "path", doc: "overrides file of [logging]" },
-  { name: "log-level", kind: "text", value: "level", doc: "overrides level of [logging]" },
-  {
-    name: "blacklist-cidrs",
-    kind: "text",
-    value: "list",
-    doc: "refuse outgoing HTTP to these ranges, comma separated; private = all private ranges",
-  },
-  {
-    name: "disable-handlers",
-    kind: "text",
-    value: "list",
-    doc: "refuse these kinds of alert handlers, comma separated",
-  },
-  { name: "cpuprofile", kind: "text", value: "path", doc: "", hidden: true },
-  { name: "memprofile", kind: "text", value: "path", doc: "", hidden: true },
-];
-
-const CONFIG_FLAGS: readonly FlagSpec[] = [CONFIG_FLAG, HOSTNAME_FLAG];
 
 const MAIN_USAGE = `Usage: kapacitord [[command] [arguments]]
 
@@ -287,6 +251,7 @@ async function start(flags: GoArgs, shell: DaemonShell, limits: Limits): Promise
     clock: systemClock,
     random: new SystemRandom(),
     configPath: path,
+    reread: () => load(flags, path, { shell, rooted: false }),
     removePidFile,
     ...limits,
   });

@@ -6,15 +6,18 @@
 
 import { type JsonRecord, pathPart, records, text } from "./api.ts";
 import { type CommandContext, UsageError } from "./command.ts";
+import { readFlags } from "./flags.ts";
+import { watchMembers } from "./member-watch.ts";
 import { left, report } from "./output.ts";
 
-export const MEMBER_HELP = `Usage: kapacitorctl member list
+export const MEMBER_HELP = `Usage: kapacitorctl member list [-watch]
        kapacitorctl member add RPC_ADDRESS
        kapacitorctl member remove MEMBER_ID
 
 Lists, adds and removes the members of a cluster. Run against any member.
 
-  list              Show the state of the cluster and its members.
+  list              Show the state of the cluster and its members. With -watch until interrupted:
+                    on a terminal the list, again every second; elsewhere a line per change.
   add               Add the member that answers at host:port (its [cluster] rpc address).
   remove            Remove a member, dead or alive. It becomes a cluster of its own.
 
@@ -25,15 +28,21 @@ Options, before or after the command:
   -output FORM      table (default) or json.`;
 
 /** What `member list` prints with `-output json`. */
-export const MEMBER_JSON = "list: the cluster as GET /kapacitor/v1/cluster gives it";
+export const MEMBER_JSON =
+  "list: the cluster as GET /kapacitor/v1/cluster gives it; with -watch a line per change, with its time";
+
+/** Options behind `member`. */
+export const MEMBER_FLAGS = { watch: "boolean" } as const;
 
 /** Throws `UsageError` for wrong arguments. `add` and `remove` print nothing. */
 export async function runMember(args: readonly string[], context: CommandContext): Promise<void> {
   const [verb, value] = args;
   switch (verb) {
-    case "list":
-      if (args.length !== 1) throw new UsageError("member list takes no arguments");
-      return listMembers(context);
+    case "list": {
+      const flags = readFlags(args.slice(1), MEMBER_FLAGS);
+      if (flags.rest.length > 0) throw new UsageError("member list takes no arguments");
+      return flags.isSet("watch") ? watchMembers(context, listLines) : listMembers(context);
+    }
     case "add":
       if (value === undefined || args.length !== 2) {
         throw new UsageError("Must provide the RPC address of the member to add.");
@@ -60,6 +69,10 @@ function withPort(address: string): string {
 
 async function listMembers(context: CommandContext): Promise<void> {
   const cluster = await context.api.get("/cluster");
+  report(context, cluster, listLines(cluster));
+}
+
+function listLines(cluster: JsonRecord): readonly string[] {
   const members = records(cluster, "members");
   const rows = members.map(cells);
   const widths = [
@@ -70,14 +83,13 @@ async function listMembers(context: CommandContext): Promise<void> {
     Math.max("Roles".length, ...rows.map((row) => row[4].length)) + 1,
   ];
   const line = (row: Cells): string => row.map((cell, i) => left(cell, widths[i] ?? 0)).join("");
-  const lines = [
+  return [
     `State: ${text(cluster, "state")}`,
     `Cluster ID: ${text(cluster, "id")}`,
     `Local Member ID: ${text(cluster, "local-member-id")}`,
     line(["Member ID", "Gossip Address", "RPC Address", "API Address", "Roles", "Status"]),
     ...rows.map(line),
   ];
-  report(context, cluster, lines);
 }
 
 type Cells = readonly [string, string, string, string, string, string];

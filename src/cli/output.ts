@@ -50,6 +50,14 @@ export function formatDbrps(row: JsonRecord): string {
   return `[${dbrps.map(formatDbrp).join(" ")}]`;
 }
 
+/** Where a task runs: the API addresses of the members of a cluster task, `local` for any other. */
+export function formatMembers(task: JsonRecord): string {
+  if (task["members"] === undefined) return "local";
+  const addresses = records(task, "members").map((each) => text(each, "api-address"));
+  const members = addresses.length === 0 ? "none" : addresses.join(" ");
+  return task["cluster"] === true ? members : `local, hides the cluster's on ${members}`;
+}
+
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** RFC 822 in the zone that the server wrote: `22 Nov 26 06:27 UTC`. Text that is no time stays. */

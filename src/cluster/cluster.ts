@@ -32,8 +32,9 @@ import {
   nextStart,
   type StartNumbers,
 } from "./swim/image.ts";
-import type { Action } from "./swim/io.ts";
+import type { Action, PathOutcome } from "./swim/io.ts";
 import { addressProblem } from "./swim/join-rules.ts";
+import type { KeyReport } from "./swim/key-ring.ts";
 import { LAN, type SwimOptions, soundOptions } from "./swim/options.ts";
 import { Swim } from "./swim/swim.ts";
 import type { Entry } from "./swim/table.ts";
@@ -45,6 +46,8 @@ import { resolveAll } from "./transport/tcp.ts";
 const RESOLVE_EVERY_MS = 60_000;
 /** For LEFT to be on its way, milliseconds; the core needs at most a second. */
 const DEPART_MS = 1_500;
+/** For the outcome of a path check, milliseconds; the core needs 1,200. */
+const CHECK_WAIT_MS = 1_500;
 /** Packet size when an address is IPv6: its smallest link carries 1,280 bytes. */
 const PACKET_MAX_V6 = 1_200;
 
@@ -102,6 +105,8 @@ export class Cluster implements Membership {
   #cancelResolve: Cancel = () => {};
   #port = 0;
   #onGone: () => void = () => {};
+  #checks = 0;
+  readonly #checking = new Map<number, (outcome: PathOutcome) => void>();
   #state: "loaded" | "open" | "closed" = "loaded";
 
   private constructor(setup: ClusterSetup, image: Image | undefined, start: StartNumbers) {
@@ -271,12 +276,38 @@ export class Cluster implements Membership {
     this.#runner.input({ kind: "sync", with: by });
   }
 
+  /** Do gossip datagrams and connections pass to this member? Takes 1.5 s at most. */
+  async checkPath(member: MemberId): Promise<PathOutcome> {
+    const number = ++this.#checks;
+    const { promise, resolve } = Promise.withResolvers<PathOutcome>();
+    this.#checking.set(number, resolve);
+    const cancel = this.#setup.clock.after(CHECK_WAIT_MS, () =>
+      resolve({ answered: 0, udpMs: 0, udpAddress: "", tcp: "timeout" }),
+    );
+    this.#runner.input({ kind: "check", with: member, check: number });
+    const outcome = await promise;
+    cancel();
+    this.#checking.delete(number);
+    return outcome;
+  }
+
+  /** Milliseconds since a ping of this member came by datagram; `undefined` when none did. */
+  pingAgeMs(member: MemberId): number | undefined {
+    const at = this.#swim.pingHeardAt(member);
+    return at === undefined ? undefined : this.#setup.clock.monoMs() - at;
+  }
+
   /** Sends a hint to everybody; losing one must not matter. At most 512 bytes. */
   note(kind: number, bytes: Uint8Array): void {
     this.#runner.input({ kind: "note", noteKind: kind, bytes });
   }
 
-  /** Live reload of intervals and keys. Addresses need a restart. */
+  /** Which keys others were seen to use for gossip. */
+  keyReport(): KeyReport {
+    return this.#swim.keyReport(this.#setup.clock.monoMs());
+  }
+
+  /** Live reload of keys, and of intervals, which hold from the next round on. Addresses need a restart. */
   reload(options: ClusterOptions): void {
     this.#runner.input({ kind: "options", options: this.#soundOptions(options) });
     this.#runner.input({
@@ -321,6 +352,9 @@ export class Cluster implements Membership {
         return;
       case "note":
         onNote?.(action.noteKind, action.origin, action.bytes);
+        return;
+      case "checked":
+        this.#checking.get(action.check)?.(action.outcome);
         return;
       case "gone":
         this.#onGone();
@@ -443,7 +477,8 @@ const RANK_WORDS: Readonly<Record<Rank, MemberStatus>> = {
   4: "removed",
 };
 
-function memberView(entry: Entry): MemberView | undefined {
+/** A table entry as the rest of the daemon sees it; `undefined` for one that is removed or not described yet. */
+export function memberView(entry: Entry): MemberView | undefined {
   const { profile, rank } = entry;
   if (profile === undefined || rank === REMOVED) return undefined;
   return {

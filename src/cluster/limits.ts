@@ -17,8 +17,8 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 8;
 export const DIALS_MAX = 64;
 /** Full syncs we run at once; further requests wait. */
 export const SYNCS_AT_ONCE_MAX = 4;
-/** Sync requests waiting; further ones are dropped and counted, the periodic sync covers them. */
-export const SYNCS_WAITING_MAX = 64;
+/** Sync requests waiting, one per member at most; further ones are dropped and counted, the periodic sync covers them. */
+export const SYNCS_WAITING_MAX = MEMBERS_MAX;
 /** Pings made for others at once; further PING-REQs are answered NACK `unknown` and counted. */
 export const RELAYS_MAX = 256;
 /** Milliseconds from dialling or accepting to a finished HELLO. */
@@ -29,8 +29,6 @@ export const FRAME_MS = 10_000;
 export const IDLE_LINK_MS = 90_000;
 /** Notes queued per packet cycle beyond membership facts: the queue holds 4 n + this many entries. */
 export const QUEUE_EXTRA = 1_024;
-/** Eager packets per second; beyond, facts wait for the gossip tick. */
-export const EAGER_PER_SECOND = 20;
 /** Inputs read before timers run after a stall: 50 ms (gossip.md §13). */
 export const STALL_READ_MS = 50;
 /** A member that died less than this ago still gets gossip, so that it can refute. */

@@ -10,7 +10,6 @@ import type { DaemonConfig } from "./daemon-config.ts";
 import { splitAddress } from "./sections/shared.ts";
 
 /** What zero means for the settings that are not the membership protocol's, ms. */
-const DEAD_TIME_MS = 24 * 60 * 60 * 1000;
 const DELAY_PER_MEMBER_MS = 10_000;
 const FULL_SYNC_INTERVAL_MS = 5 * 60 * 1000;
 
@@ -18,6 +17,12 @@ export interface ListenAddress {
   /** As configured, or `hostname` where the setting has no host. */
   readonly host: string;
   readonly port: number;
+}
+
+export interface RpcTlsFiles {
+  readonly ca: string;
+  readonly certificate: string;
+  readonly privateKey: string;
 }
 
 export interface ClusterSettings {
@@ -37,16 +42,18 @@ export interface ClusterSettings {
     readonly probeTimeoutMs?: number;
     readonly indirectChecks?: number;
     readonly suspicionMult?: number;
+    readonly deadTimeMs?: number;
     readonly packetMax?: number;
   };
-  /** How long dead and left members are remembered. */
-  readonly deadTimeMs: number;
   /** 32 bytes each; the first seals. */
   readonly encryptionKeys: readonly Uint8Array[];
   readonly acceptPlain: boolean;
+  /** Files for TLS between members; absent: plain TCP. */
+  readonly rpcTls?: RpcTlsFiles;
   readonly redundancy: number;
   readonly delayPerMemberMs: number;
   readonly fullSyncIntervalMs: number;
+  readonly deduplicateInline: boolean;
 }
 
 export function clusterSettings(config: DaemonConfig): ClusterSettings {
@@ -62,14 +69,23 @@ export function clusterSettings(config: DaemonConfig): ClusterSettings {
     apiAdvertise: joinAddress(hostname, api.port),
     roles: cluster.roles.length === 0 ? ["worker"] : cluster.roles,
     protocol: protocolOf(cluster),
-    deadTimeMs: milliseconds(cluster["dead-time"]) || DEAD_TIME_MS,
     encryptionKeys: cluster["encryption-keys"].map(
       (key) => new Uint8Array(Buffer.from(key, "base64")),
     ),
     acceptPlain: cluster["accept-plain"],
+    ...(rpc["tls-ca"] === "" ? {} : { rpcTls: tlsFilesOf(rpc) }),
     redundancy: alert.redundancy,
     delayPerMemberMs: milliseconds(alert["delay-per-member"]) || DELAY_PER_MEMBER_MS,
     fullSyncIntervalMs: milliseconds(alert["full-sync-interval"]) || FULL_SYNC_INTERVAL_MS,
+    deduplicateInline: alert["deduplicate-inline"],
+  };
+}
+
+function tlsFilesOf(rpc: DaemonConfig["rpc"]): RpcTlsFiles {
+  return {
+    ca: rpc["tls-ca"],
+    certificate: rpc["tls-certificate"],
+    privateKey: rpc["tls-private-key"],
   };
 }
 
@@ -82,6 +98,7 @@ function protocolOf(cluster: DaemonConfig["cluster"]): ClusterSettings["protocol
     probeTimeoutMs: milliseconds(cluster["probe-timeout"]),
     indirectChecks: cluster["indirect-checks"],
     suspicionMult: cluster["suspicion-mult"],
+    deadTimeMs: milliseconds(cluster["dead-time"]),
     packetMax: cluster["udp-packet-max"],
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== 0));

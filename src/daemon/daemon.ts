@@ -7,6 +7,7 @@
 
 import { Closers } from "#lib/closers.ts";
 import { errorMessage } from "#lib/errors.ts";
+import { reloadConfig } from "./reload-config.ts";
 import type { RunDaemon } from "./run-options.ts";
 import { wire } from "./wire.ts";
 
@@ -14,7 +15,7 @@ export const runDaemon: RunDaemon = async (config, options) => {
   const closers = new Closers();
   const log = options.logWriter.log;
   try {
-    const { subscriptions, load, sideloads } = await wire(config, options, closers);
+    const { cluster, subscriptions, load, sideloads } = await wire(config, options, closers);
     const ended = Promise.withResolvers<Error>();
     subscriptions.start().catch((error: unknown) => {
       log.with({ service: "influxdb" }).error("failed to link subscriptions", {
@@ -24,6 +25,7 @@ export const runDaemon: RunDaemon = async (config, options) => {
     await load?.run();
     return {
       async reload() {
+        reloadConfig(config, { reread: options.reread, cluster, log });
         try {
           sideloads.reload();
         } catch (error) {

@@ -11,23 +11,34 @@ import { stateOf } from "#alert/event.ts";
 import type { HandlerDefinitions, Ownership, TopicReads, Topics } from "#alert/ports.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
 import { Cluster } from "#cluster/cluster.ts";
+import { Doctor } from "#cluster/doctor/doctor.ts";
+import type { ClusterDoctor } from "#cluster/doctor/report.ts";
 import { OWNERSHIP_KINDS } from "#cluster/ownership/kinds.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
 import type { Membership } from "#cluster/ports.ts";
 import { ClusterTopics } from "#cluster/replicate/cluster-topics.ts";
 import { HandlerReplication } from "#cluster/replicate/handler-replication.ts";
 import { REPLICATION_KINDS } from "#cluster/replicate/kinds.ts";
-import { EQUAL_MAX_MS } from "#cluster/replicate/limits.ts";
+import { EQUAL_MAX_MS, RETURN_DELAYS } from "#cluster/replicate/limits.ts";
 import { replicatedTopics } from "#cluster/replicate/replicated-topics.ts";
+import { SilenceReplication, type SilenceTable } from "#cluster/replicate/silence-replication.ts";
+import { TaskReplication } from "#cluster/replicate/task-replication.ts";
+import { TaskRunners } from "#cluster/replicate/task-runners.ts";
 import { TopicSync } from "#cluster/replicate/topic-sync.ts";
 import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
+import { joinReports, type KeyReport } from "#cluster/swim/key-ring.ts";
 import type { ClusterSettings } from "#config/cluster-settings.ts";
 import type { Statistic } from "#http/services.ts";
 import { Closers } from "#lib/closers.ts";
 import type { AnyKind, Store } from "#storage/store.ts";
 import { ClusterFiles } from "./cluster-files.ts";
+import { exposureWarnings, rpcAddressProblem } from "./exposure.ts";
 import type { Identity } from "./identity.ts";
+import { keyFingerprint } from "./key-fingerprint.ts";
+import { pingApi } from "./ping-api.ts";
+import { readRpcTls } from "./rpc-tls.ts";
 import type { RunOptions } from "./run-options.ts";
+import { VERSION } from "./version.ts";
 
 /** What the cluster keeps in the store. */
 export const CLUSTER_KINDS: readonly AnyKind[] = [
@@ -46,6 +57,9 @@ export interface OpenClusterOptions {
   readonly identity: Identity;
   readonly store: Store;
   readonly alerts: AlertService;
+  readonly silences: SilenceTable;
+  /** The API is behind TLS. */
+  readonly apiTls: boolean;
   /** The cluster ID on disk has changed; subscriptions hang on it. */
   readonly onClusterId: () => void;
 }
@@ -55,13 +69,21 @@ export interface OpenCluster {
   readonly ownership: Ownership;
   readonly handlers: HandlerDefinitions;
   readonly topics: Topics;
+  /** Check-ups of the ways between members. */
+  readonly doctor: ClusterDoctor;
   /** Topics for the API: asks owners where this member is none. */
   readonly topicReads: TopicReads;
+  /** Definitions of cluster tasks, and who runs them. */
+  readonly tasks: { readonly table: TaskReplication; readonly runners: TaskRunners };
   /** Resolves, within a second, when topic states were taken over from another member; tasks may start then (U33). */
   statesTaken(): Promise<void>;
   /** Takes up what an earlier run left unsettled; call it when tasks run. */
   recover(): void;
   statistics(): readonly Statistic[];
+  /** Which encryption keys other members were seen to use. */
+  keyReport(): KeyReport;
+  /** Takes over keys, `accept-plain` and the protocol's intervals; everything else needs a restart. */
+  reload(settings: ClusterSettings): void;
   /** Leaves gracefully: hands over, says so, closes. */
   close(): Promise<void>;
 }
@@ -69,12 +91,7 @@ export interface OpenCluster {
 /** Throws `Error` with one line when an address cannot be bound or a file cannot be read. */
 export async function openCluster(options: OpenClusterOptions): Promise<OpenCluster> {
   const { settings, run, identity, store, alerts } = options;
-  if (settings.encryptionKeys.length > 0) {
-    throw new Error(
-      "cluster: encryption-keys: sealing is not available yet for calls between members; " +
-        "leave it empty and protect the gossip and RPC ports by the network",
-    );
-  }
+  let { encryptionKeys } = settings;
   const { clock, random } = run;
   const log = run.logWriter.log.with({ service: "cluster" });
   const closers = new Closers();
@@ -90,19 +107,35 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
         identity.setClusterId(id);
         options.onClusterId();
       },
-      handOver: (why) => ownership.handOver(why),
+      async handOver(why) {
+        if (why === "removed") await runners.leave();
+        await ownership.handOver(why);
+      },
       async caughtUp(member) {
-        if (await replication.untilEqual(member, EQUAL_MAX_MS)) return;
+        const equal = await Promise.all([
+          replication.untilEqual(member, EQUAL_MAX_MS),
+          taskTable.untilEqual(member, EQUAL_MAX_MS),
+        ]);
+        const lacks = ["handlers", "cluster tasks"].filter((_, i) => equal[i] === false);
+        if (lacks.length === 0) return;
         const seconds = EQUAL_MAX_MS / 1000;
-        throw new Error(`member ${member} was added but lacks handlers after ${seconds}s`);
+        throw new Error(
+          `member ${member} was added but lacks ${lacks.join(" and ")} after ${seconds}s`,
+        );
       },
     });
+    const problem = rpcAddressProblem(settings, cluster.view());
+    if (problem !== undefined) throw new Error(problem);
+    for (const warning of exposureWarnings(settings)) log.warn(warning);
     const rpc = new RpcLinks(clock, random, log, {
       bind: settings.rpcBind,
       boot: cluster.boot,
       calls: CALLS,
       isRemoved: (member) => cluster.isRemoved(member),
       onRemoved: (by) => cluster.checkRemoval(by),
+      encryptionKeys: settings.encryptionKeys,
+      acceptPlain: settings.acceptPlain,
+      ...(settings.rpcTls === undefined ? {} : { tls: readRpcTls(settings.rpcTls) }),
     });
     const parts = { clock, random, log, store, rpc, membership: cluster };
     const fullSyncMs = settings.fullSyncIntervalMs;
@@ -113,7 +146,11 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
         receiver: alerts,
         settledByOwners: (event) => void alerts.mergeState(event.topic, stateOf(event)),
       },
-      { boot: cluster.boot, delayMs: settings.delayPerMemberMs, fullSyncMs },
+      {
+        ...{ boot: cluster.boot, delayMs: settings.delayPerMemberMs, fullSyncMs },
+        isInline: (topic) => topic.startsWith(ANONYMOUS_PREFIX),
+        sharesInline: settings.deduplicateInline,
+      },
     );
     closers.push(() => ownership.close());
     const replication = new HandlerReplication(
@@ -133,36 +170,111 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       ...parts,
       local: alerts,
       acting: (topic) => ownership.owners(topic).acting,
+      ranked: (topic) => ownership.owners(topic),
+      duties: (topic) => ({
+        ...ownership.duties(topic),
+        handlers: alerts.handlerReports(topic).length,
+      }),
       isShared,
     });
-    replication.onSynced((member) => void topicSync.sync(member));
+    const taskTable = new TaskReplication(parts, { fullSyncMs });
+    closers.push(() => taskTable.close());
+    const runners = new TaskRunners(
+      { ...parts, takeStates: (member) => topicSync.sync(member) },
+      {
+        goneMs: settings.delayPerMemberMs,
+        returnMs: RETURN_DELAYS * settings.delayPerMemberMs,
+      },
+    );
+    closers.push(() => runners.close());
+    const silences = new SilenceReplication({ ...parts, table: options.silences });
+    replication.onSynced((member) => {
+      ownership.handlersKnown();
+      void topicSync.sync(member);
+      void silences.sync(member);
+    });
+    const doctor = new Doctor({
+      ...{ clock, rpc, membership: cluster, paths: cluster, pingApi },
+      own: {
+        version: VERSION,
+        get keys() {
+          return encryptionKeys.map(keyFingerprint);
+        },
+        redundancy: settings.redundancy,
+        apiTls: options.apiTls,
+      },
+    });
+    doctor.open();
     alerts.setOwnership(ownership);
     ownership.open();
     replication.open();
     topicSync.open();
+    taskTable.open();
+    runners.open();
+    silences.open();
     topicReads.open();
     closers.push(() => rpc.close());
     rpc.open(cluster);
     closers.push(() => cluster.close());
     await cluster.open(rpc);
+    const keyReport = (): KeyReport => joinReports(cluster.keyReport(), rpc.keyReport());
     return {
       membership: cluster,
+      doctor,
       ownership,
       handlers: replication,
       topics: replicatedTopics(alerts, replication),
       topicReads,
+      tasks: { table: taskTable, runners },
       statesTaken: () => topicSync.settled(),
       recover: () => ownership.recover(),
       statistics: () => [
         { name: "alert", tags: {}, values: ownership.counters() },
+        ...gossipStatistics(cluster),
         { name: "rpc", tags: {}, values: rpc.counters() },
         { name: "handler_definitions", tags: {}, values: replication.counters() },
         { name: "topic_states", tags: {}, values: topicSync.counters() },
+        { name: "silences", tags: {}, values: silences.counters() },
+        {
+          name: "cluster_tasks",
+          tags: {},
+          values: { ...taskTable.counters(), ...runners.counters() },
+        },
+        ...keyStatistics(keyReport()),
       ],
+      keyReport,
+      reload(changed) {
+        ({ encryptionKeys } = changed);
+        cluster.reload({ ...changed, redundancy: settings.redundancy });
+        rpc.setKeys(changed.encryptionKeys, changed.acceptPlain);
+      },
       close: () => closers.close(),
     };
   } catch (error) {
     await closers.close().catch(() => {});
     throw error;
   }
+}
+
+/** The original's counters under its names, and all of ours: everything sent, received, and dropped by reason. */
+function gossipStatistics(membership: Membership): readonly Statistic[] {
+  const counters = membership.counters();
+  const original = {
+    dropped_member_events: counters["table-full"] ?? 0,
+    dropped_user_events: counters["notes-dropped-queue-full"] ?? 0,
+    query_handler_errors: 0,
+  };
+  return [
+    { name: "cluster", tags: {}, values: original },
+    { name: "gossip", tags: {}, values: counters },
+  ];
+}
+
+/** One line of counters per key, named by its fingerprint. */
+function keyStatistics({ keys }: KeyReport): readonly Statistic[] {
+  return keys.map(({ fingerprint, seals, seenLastMinute, opened }) => ({
+    name: "encryption_key",
+    tags: { key: fingerprint },
+    values: { opened, seals: Number(seals), seen_last_minute: Number(seenLastMinute) },
+  }));
 }

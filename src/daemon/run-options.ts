@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly logWriter: LogWriter;
   /** The file the configuration came from, or undefined for defaults. */
   readonly configPath: string | undefined;
+  /** The configuration read anew, as a start would; throws `ConfigError`. */
+  readonly reread: () => DaemonConfig;
   /** Addresses that outgoing HTTP must not reach; undefined = no limit. */
   readonly blockedAddresses: BlockList | undefined;
   /** Alert handler kinds that are refused. */
@@ -23,7 +25,7 @@ export interface RunOptions {
 }
 
 export interface RunningDaemon {
-  /** Runs the load directory again. */
+  /** Takes over what may change while it runs from the configuration, and runs the load directory again. */
   reload(): Promise<void>;
   /** Stops everything in reverse order of the start. */
   close(): Promise<void>;

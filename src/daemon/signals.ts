@@ -2,7 +2,8 @@
  * What the operating system may ask of the daemon.
  *
  * TERM and INT stop it cleanly within a time limit; a second one, or the limit, stops it at once. HUP reloads
- * the load directory, one reload at a time: a HUP during a reload asks for one more.
+ * the cluster's keys and intervals from the configuration, sideload sources and the load directory, one reload at a
+ * time: a HUP during a reload asks for one more.
  */
 
 import type { Clock } from "#lib/clock.ts";

@@ -91,3 +91,9 @@ export class SystemRandom implements Random {
     return new Uint8Array(randomBytes(n));
   }
 }
+
+/** How this process was called; of a compiled binary without the words that the runtime puts in front. */
+export function commandLine(): readonly string[] {
+  const [, script = "", ...words] = process.argv;
+  return script.startsWith("/$bunfs/") ? [process.execPath, ...words] : process.argv;
+}

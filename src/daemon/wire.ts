@@ -39,9 +39,11 @@ import type { AnyKind, Store } from "#storage/store.ts";
 import { StoredSilences } from "#storage/stored-silences.ts";
 import { StoredSnapshots } from "#storage/task-snapshots.ts";
 import { FORGETTING_TOPICS, StoredTopics } from "#storage/topic-states.ts";
+import { ClusterTasks } from "#tasks/cluster-tasks.ts";
 import { LoadDirectory, type LoadServices, loadKind } from "#tasks/load-directory.ts";
 import type { TaskServices } from "#tasks/ports.ts";
 import { RECORDING_KINDS } from "#tasks/recording-store.ts";
+import { SharedTasks } from "#tasks/shared-tasks.ts";
 import { TaskService } from "#tasks/task-service.ts";
 import { taskKind, templateKind } from "#tasks/task-store.ts";
 import { TemplateService } from "#tasks/template-service.ts";
@@ -51,12 +53,13 @@ import { onDeparture } from "./departures.ts";
 import { Identity } from "./identity.ts";
 import { InternalStats } from "./internal-stats.ts";
 import { formatJsonLine, formatLogfmt } from "./log-format.ts";
-import { CLUSTER_KINDS, openCluster } from "./open-cluster.ts";
+import { CLUSTER_KINDS, type OpenCluster, openCluster } from "./open-cluster.ts";
 import { openReplays } from "./open-replays.ts";
 import { Outside } from "./outside.ts";
 import { pingInflux } from "./ping-influx.ts";
+import { processProfiler } from "./profiler.ts";
 import type { RunOptions } from "./run-options.ts";
-import { zoneOffsetMs } from "./system.ts";
+import { commandLine, zoneOffsetMs } from "./system.ts";
 import { openUdpInputs } from "./udp-inputs.ts";
 import { API_LEVEL, COMMIT, VERSION } from "./version.ts";
 
@@ -77,6 +80,8 @@ export interface Wired {
   /** Present when `[load]` is enabled; not run yet. */
   readonly load: LoadDirectory | undefined;
   readonly sideloads: HttpServices["sideloads"];
+  /** What of the cluster may change while the daemon runs. */
+  readonly cluster: Pick<OpenCluster, "reload">;
 }
 
 export async function wire(
@@ -121,6 +126,8 @@ export async function wire(
     identity,
     store,
     alerts,
+    silences,
+    apiTls: tls !== undefined,
     onClusterId: () => relink(),
   });
   closers.push(() => cluster.close());
@@ -152,11 +159,13 @@ export async function wire(
     },
   );
   closers.push(() => engine.close());
+  const shared = new SharedTasks({ ...cluster.tasks, log: taskLog });
   const taskServices: TaskServices = {
     store,
     engine,
     topics: cluster.topics,
     snapshots,
+    shared,
     language: tickLanguage(environment),
     clock,
     random,
@@ -164,6 +173,8 @@ export async function wire(
   };
   const tasks = new TaskService(taskServices);
   const templates = new TemplateService(taskServices, tasks);
+  const clusterTasks = new ClusterTasks({ shared, tasks, templates, engine, log: taskLog });
+  closers.push(() => clusterTasks.close());
 
   const tokens = new SubscriptionTokenStore(store);
   const subscriptions = openSubscriptions(config, options, {
@@ -185,6 +196,7 @@ export async function wire(
 
   await cluster.statesTaken();
   await tasks.startEnabled();
+  await clusterTasks.open();
   const { dir } = config.replay;
   const rawQueries = outside.queries;
   const { recordings, replays } = await openReplays(
@@ -205,6 +217,7 @@ export async function wire(
     engine,
     tasks,
     templates,
+    clusterTasks,
     language: taskServices.language,
     topics: cluster.topics,
     topicReads: cluster.topicReads,
@@ -220,6 +233,8 @@ export async function wire(
     recordings,
     replays,
     membership: cluster.membership,
+    doctor: cluster.doctor,
+    keyReport: () => cluster.keyReport(),
     store,
     config: overrides,
     users: config.auth.enabled
@@ -228,7 +243,7 @@ export async function wire(
     subscriptions: {
       count: () => subscriptions.count,
       relink: () => subscriptions.relink(),
-      isToken: (token) => tokens.has(token),
+      permissionOf: (token) => tokens.permission(token),
     },
     sideloads: outside.sideloads,
     logs: {
@@ -246,8 +261,9 @@ export async function wire(
       hostname: config.hostname,
     },
     process: {
-      commandLine: process.argv,
+      commandLine: commandLine(),
       memory: () => process.memoryUsage(),
+      profiler: processProfiler(clock),
     },
     settings: {
       defaultRetentionPolicy: config["default-retention-policy"],
@@ -255,6 +271,7 @@ export async function wire(
       authEnabled: config.http["auth-enabled"],
       pprofEnabled: config.http["pprof-enabled"],
       sharedSecret: config.http["shared-secret"],
+      writeTracing: config.http["write-tracing"],
     },
     statistics: () => [
       ...cluster.statistics(),
@@ -283,6 +300,7 @@ export async function wire(
   return {
     subscriptions,
     sideloads: outside.sideloads,
+    cluster,
     load: openLoad(
       config,
       { ...taskServices, tasks, templates, handlers: cluster.handlers },

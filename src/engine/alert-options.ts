@@ -151,18 +151,35 @@ function split(definition: NodeDefinition): Split {
       own.push(call);
       return;
     }
-    const inherited = inheritedNames(definition, call.name);
-    const kept = call.calls.filter(({ name }) => !inherited.has(name));
+    const lifted = inheritedNames(definition, call.name);
+    const kept = call.calls.filter(({ name }) => !lifted.has(name));
     handlers.push({ ...call, calls: kept });
-    for (const inner of call.calls) if (inherited.has(inner.name)) visit(inner);
+    for (const inner of call.calls) if (lifted.has(inner.name)) visit(inner);
   };
   definition.calls.forEach(visit);
   return { own, handlers };
 }
 
-/** Properties that a handler's object has from the alert: the very same specs. */
+/** By the alert's properties, then by handler: an environment has one list of properties for all its tasks. */
+const inherited = new WeakMap<readonly PropertySpec[], Map<string, ReadonlySet<string>>>();
+
 function inheritedNames(definition: NodeDefinition, handler: string): ReadonlySet<string> {
   const { properties } = definition.type;
+  let known = inherited.get(properties);
+  if (known === undefined) {
+    known = new Map();
+    inherited.set(properties, known);
+  }
+  let names = known.get(handler);
+  if (names === undefined) {
+    names = findInherited(properties, handler);
+    known.set(handler, names);
+  }
+  return names;
+}
+
+/** Properties that a handler's object has from the alert: the very same specs. */
+function findInherited(properties: readonly PropertySpec[], handler: string): ReadonlySet<string> {
   const opened = properties.find(({ name }) => name === handler)?.opens?.properties ?? [];
   const alert = new Set(properties);
   return new Set(opened.filter((spec) => alert.has(spec)).map(({ name }) => name));

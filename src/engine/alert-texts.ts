@@ -13,6 +13,7 @@ import type { Point } from "#model/point.ts";
 import { JSON_FUNCTIONS } from "#template/functions.ts";
 import { parseHtmlTemplate, parseTextTemplate, type Template } from "#template/template.ts";
 import { GoDuration, GoFloat, GoStruct, GoTime, stringMap } from "#template/values.ts";
+import { ALERT_TEMPLATES_MAX } from "./limits.ts";
 import type { NodeContext } from "./node.ts";
 
 export interface AlertTemplates {
@@ -39,6 +40,24 @@ const ID_TYPE = "kapacitor.idInfo";
 const MESSAGE_TYPE = "kapacitor.messageInfo";
 const DETAILS_TYPE = "kapacitor.detailsInfo";
 
+/** Parsed templates by name and source. Most tasks have the default ones; parsing them was half of their start. */
+let parsed = new Map<string, Template>();
+
+/** Throws `TemplateError`. */
+function sharedTemplate(name: "id" | "message" | "details", source: string): Template {
+  const key = `${name} ${source}`;
+  let template = parsed.get(key);
+  if (template === undefined) {
+    template =
+      name === "details"
+        ? parseHtmlTemplate(source, { name, functions: JSON_FUNCTIONS })
+        : parseTextTemplate(source, { name });
+    if (parsed.size >= ALERT_TEMPLATES_MAX) parsed = new Map();
+    parsed.set(key, template);
+  }
+  return template;
+}
+
 export class AlertTexts {
   readonly #task: string;
   readonly #server: GoStruct;
@@ -55,12 +74,9 @@ export class AlertTexts {
       ClusterID: clusterId,
       ServerID: serverId,
     });
-    this.#id = parseTextTemplate(templates.id, { name: "id" });
-    this.#message = parseTextTemplate(templates.message, { name: "message" });
-    this.#details = parseHtmlTemplate(templates.details, {
-      name: "details",
-      functions: JSON_FUNCTIONS,
-    });
+    this.#id = sharedTemplate("id", templates.id);
+    this.#message = sharedTemplate("message", templates.message);
+    this.#details = sharedTemplate("details", templates.details);
   }
 
   /** Throws `TemplateError` when the template does not fit. */

@@ -5,7 +5,7 @@
 
 import { compareBytes } from "#lib/json.ts";
 import type { Dimensions, Group } from "#model/group.ts";
-import { GroupTable } from "./grouping.ts";
+import { GroupTable } from "./group-table.ts";
 
 export class BatchGroups {
   readonly #table: GroupTable;

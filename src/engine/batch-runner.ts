@@ -7,6 +7,7 @@
  * it is complete, so a result is never held as a whole.
  */
 
+import type { Cancel } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Time } from "#lib/time.ts";
 import { BatchGroups } from "./batch-groups.ts";
@@ -64,10 +65,10 @@ export class BatchRunner extends Forwarding {
 
   /** The delay is drawn once, so that the queries of a node keep their distance. */
   #start(): void {
-    const { services, after } = this.#context;
-    const { clock, random, queries } = services;
+    const { clock, random, queries } = this.#context.services;
+    const after = (ms: number, run: () => void): Cancel => this.#context.after(ms, run);
     const delayMs = queries.jitterMs > 0 ? random.float() * queries.jitterMs : 0;
-    this.#schedule.start({ clock, after: (ms, run) => after(ms, run) }, (tick) => {
+    this.#schedule.start({ clock, after }, (tick) => {
       if (delayMs === 0) this.#due(tick);
       else after(delayMs, () => this.#due(tick));
     });

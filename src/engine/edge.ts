@@ -6,6 +6,7 @@
  * to do when those are full is decided there and nowhere else.
  * The edge counts what it carries (a point is one, a batch is one, barriers and deletions do not count) and
  * allocates nothing per message. Since nothing waits, `collected` and `emitted` are the same number.
+ * Runs of points are not timed: now and then a point comes alone and is (timer.ts).
  */
 
 import type { Group } from "#model/group.ts";
@@ -13,6 +14,7 @@ import type { Point } from "#model/point.ts";
 import type { GroupCounts } from "./group-counts.ts";
 import type { TaskTicks } from "./group-expiry.ts";
 import { NodeError } from "./node-error.ts";
+import type { PointRing } from "./point-ring.ts";
 import type { BatchBegin, Receiver } from "./receiver.ts";
 import type { MessageTimer, NodeTimer } from "./timer.ts";
 
@@ -75,6 +77,21 @@ export class Edge implements Receiver {
     }
   }
 
+  points(groups: Group[], points: Point[], count: number): void {
+    this.#collected += count;
+    if (this.#ticks !== undefined) {
+      for (let i = 0; i < count; i++) (groups[i] as Group).seen = this.#ticks.now;
+    }
+    if (this.#groups !== undefined) {
+      for (let i = 0; i < count; i++) this.#groups.add(groups[i] as Group, 1);
+    }
+    try {
+      this.#to.points(groups, points, count);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
   beginBatch(group: Group, begin: BatchBegin): void {
     if (this.#ticks !== undefined) group.seen = this.#ticks.now;
     try {
@@ -104,6 +121,23 @@ export class Edge implements Receiver {
       } else {
         this.#to.endBatch(group);
       }
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  batch(group: Group, begin: BatchBegin, points: PointRing): void {
+    if (this.#timer.active || this.#to.batch === undefined) {
+      this.beginBatch(group, begin);
+      for (let i = 0; i < points.size; i++) this.batchPoint(group, points.at(i));
+      this.endBatch(group);
+      return;
+    }
+    this.#collected++;
+    if (this.#ticks !== undefined) group.seen = this.#ticks.now;
+    if (this.#groups !== undefined) this.#groups.add(group, points.size);
+    try {
+      this.#to.batch(group, begin, points);
     } catch (error) {
       throw this.#failure(error);
     }

@@ -23,7 +23,6 @@ import {
   EXPIRED_SERIES_MIN,
   LOOPBACK_ROUNDS_AWAITED,
   SLICE_CHECK_LINES,
-  SLICE_CHECK_POINTS,
   SLICE_MS,
   SLICE_STEPS_MAX,
 } from "./limits.ts";
@@ -286,8 +285,9 @@ export class InProcessEngine implements EngineHost {
     if (job === undefined) return this.#stepLoopback();
     if (job.points === undefined) return this.#read(job);
     const { points } = job;
-    const end = Math.min(points.length, job.next + SLICE_CHECK_POINTS);
-    while (job.next < end) this.#master.push(points[job.next++] as Point);
+    const end = Math.min(points.length, job.next + this.#master.runLength);
+    this.#master.pushRun(points, job.next, end);
+    job.next = end;
     if (job.next < points.length) return true;
     if (this.#master.hasLoopback && job.rounds < LOOPBACK_ROUNDS_AWAITED) {
       job.rounds++;
@@ -346,6 +346,7 @@ export class InProcessEngine implements EngineHost {
         this.#events++;
         alerts.publish(event, scope);
       },
+      isBlank: (topic) => alerts.isBlank(topic),
       lastState: (topic, id) => alerts.lastState(topic, id),
       openInline: (topic, handlers) => alerts.openInline(topic, handlers),
       inhibited: (event) => alerts.inhibited?.(event),

@@ -10,7 +10,7 @@
  */
 
 import type { Group } from "#model/group.ts";
-import type { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./group-table.ts";
 import { EXPIRY_SLICE_GROUPS } from "./limits.ts";
 
 /** The tick in which the task is. */

@@ -12,6 +12,7 @@ import type { Expression } from "#tick/ast.ts";
 import type { LambdaServices } from "#tick/functions/spec.ts";
 import { checkLambda, compileLambda, type Lambda } from "#tick/lambda/lambda.ts";
 import type { LambdaState } from "#tick/lambda/state.ts";
+import { ASK, HOLDS, HOLDS_NOT } from "./filter-answers.ts";
 import type { GroupState } from "./group-state.ts";
 import type { NodeContext } from "./node.ts";
 import type { PointFilter } from "./point-filters.ts";
@@ -120,6 +121,35 @@ export class GroupLambda {
   test(group: Group, point: Point): boolean {
     const state = group === this.#lastGroup ? this.#lastState : this.#of(group);
     return this.#shared === undefined ? this.lambda.test(point, state) : this.#shared.test(point);
+  }
+
+  /**
+   * Keeps those of a run for which it holds, at the front of both lists; returns their number. `failed` hears of
+   * each point that cannot be judged.
+   */
+  keep(groups: Group[], points: Point[], count: number, failed: (error: unknown) => void): number {
+    const answers = this.#shared?.answers(points, count);
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const group = groups[i] as Group;
+      const point = points[i] as Point;
+      if (group !== this.#lastGroup) this.#of(group);
+      const answer = answers === undefined ? ASK : (answers[point.seat] as number);
+      if (answer === HOLDS_NOT) continue;
+      if (answer !== HOLDS && !this.#holds(group, point, failed)) continue;
+      groups[kept] = group;
+      points[kept++] = point;
+    }
+    return kept;
+  }
+
+  #holds(group: Group, point: Point, failed: (error: unknown) => void): boolean {
+    try {
+      return this.test(group, point);
+    } catch (error) {
+      failed(error);
+      return false;
+    }
   }
 
   /** True when the group was known. */

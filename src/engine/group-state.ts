@@ -21,24 +21,20 @@ export class GroupState<S> {
   }
 
   get(group: Group): S | undefined {
-    return group.slots[this.#slot] as S | undefined;
+    return group.state(this.#slot) as S | undefined;
   }
 
   /** `state` must not be undefined. */
   set(group: Group, state: S): S {
-    const { slots } = group;
-    if (slots[this.#slot] === undefined) {
-      this.#size++;
-      while (slots.length < this.#slot) slots.push(undefined);
-    }
-    slots[this.#slot] = state;
+    if (group.state(this.#slot) === undefined) this.#size++;
+    group.setState(this.#slot, state);
     return state;
   }
 
   /** Forgets the group; true when there was something. */
   delete(group: Group): boolean {
-    if (group.slots[this.#slot] === undefined) return false;
-    group.slots[this.#slot] = undefined;
+    if (group.state(this.#slot) === undefined) return false;
+    group.setState(this.#slot, undefined);
     this.#size--;
     return true;
   }

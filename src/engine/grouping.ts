@@ -1,17 +1,17 @@
 /**
  * Groups of one grouping node: which group a series belongs to, found once per series.
  *
- * The key text of a group is built when the first point of a series is seen; later points find the group in
- * the series. Two series with the same key share one `Group`. Grouping with `*` takes all tags of each
+ * The group is looked up when the first point of a series is seen; later points find it in the series. Two series with the same key share one `Group`. Grouping with `*` takes all tags of each
  * series, in key order.
  */
 
 import { compareBytes } from "#lib/json.ts";
-import { type Dimensions, Group, groupIdOf, NO_DIMENSIONS } from "#model/group.ts";
+import { type Dimensions, type Group, NO_DIMENSIONS } from "#model/group.ts";
 import type { Series } from "#model/series.ts";
 import type { TickValue } from "#tick/environment.ts";
 import { goTypeOf } from "./calls.ts";
-import { SeriesMemo } from "./series-memo.ts";
+import type { GroupTable } from "./group-table.ts";
+import { OwnedMemo } from "./series-memo.ts";
 
 /** What a script asked to group by. */
 export interface GroupingRule {
@@ -46,69 +46,10 @@ export function readDimensions(args: readonly TickValue[]): readonly string[] | 
   return "*";
 }
 
-/** How many groups a task may have. */
-export interface GroupBudget {
-  /** One more; throws `Error` when there are too many. */
-  take(): void;
-  giveBack(): void;
-}
-
-/** All groups made by one node, by key. Bounded by the budget given. */
-export class GroupTable {
-  readonly #named = new Map<string, Group>();
-  readonly #unnamed = new Map<string, Group>();
-  readonly #budget: GroupBudget | undefined;
-
-  constructor(budget?: GroupBudget) {
-    this.#budget = budget;
-  }
-
-  get size(): number {
-    return this.#named.size + this.#unnamed.size;
-  }
-
-  /** In order of creation; those grouped by name last. Groups may be removed meanwhile. */
-  *groups(): Generator<Group> {
-    yield* this.#unnamed.values();
-    yield* this.#named.values();
-  }
-
-  /** Forgets a group; the next point of it makes a new one. */
-  remove(group: Group): void {
-    const groups = group.dimensions.byName ? this.#named : this.#unnamed;
-    if (groups.get(group.id) !== group) return;
-    groups.delete(group.id);
-    group.isOver = true;
-    this.#budget?.giveBack();
-  }
-
-  find(name: string, dimensions: Dimensions, tagValues: readonly string[]): Group {
-    const groups = dimensions.byName ? this.#named : this.#unnamed;
-    const key = groupIdOf(name, dimensions, tagValues);
-    let group = groups.get(key);
-    if (group === undefined) {
-      this.#budget?.take();
-      group = new Group(name, dimensions, tagValues);
-      groups.set(group.id, group);
-    }
-    return group;
-  }
-
-  /** The group of a series under given dimensions. */
-  ofSeries(series: Series, dimensions: Dimensions): Group {
-    const { tagNames } = dimensions;
-    return this.find(
-      series.name,
-      dimensions,
-      tagNames.map((key) => series.tag(key) ?? ""),
-    );
-  }
-}
-
 export class Grouping {
   readonly #rule: GroupingRule;
   readonly #table: GroupTable;
-  readonly #memo: SeriesMemo<Group>;
+  readonly #memo: OwnedMemo<Group>;
   /** By the list of tag keys, which series of one sort share. */
   readonly #named = new WeakMap<readonly string[], Dimensions>();
   readonly #unnamed = new WeakMap<readonly string[], Dimensions>();
@@ -118,7 +59,7 @@ export class Grouping {
   constructor(rule: GroupingRule, slot: number, table: GroupTable) {
     this.#rule = rule;
     this.#table = table;
-    this.#memo = new SeriesMemo(slot);
+    this.#memo = new OwnedMemo(slot, table);
   }
 
   /** The group of a point's series; `byName` as the incoming group has it (it sticks). */
@@ -126,7 +67,7 @@ export class Grouping {
     const wanted = byName || this.#rule.byName;
     if (this.#rule.tagNames.length === 0 && !wanted) return this.#single(series);
     const known = this.#memo.get(series);
-    if (known !== undefined && !known.isOver && known.dimensions.byName === wanted) return known;
+    if (known !== undefined && known.dimensions.byName === wanted) return known;
     return this.#memo.set(series, this.find(series, byName));
   }
 

@@ -12,7 +12,7 @@ import { type Group, groupIdOf } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import type { FieldType, FieldValue } from "#model/shape.ts";
 import type { GroupState } from "./group-state.ts";
-import type { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./group-table.ts";
 import { type JoinBatch, type Joined, JoinOutput } from "./join-output.ts";
 import { HELD_MESSAGES_MAX } from "./limits.ts";
 import type { NodeContext } from "./node.ts";

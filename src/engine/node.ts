@@ -24,7 +24,7 @@ import type { OutgoingBatch } from "./batch-gate.ts";
 import type { FieldNeeds } from "./field-needs.ts";
 import type { GroupCounts } from "./group-counts.ts";
 import type { GroupState } from "./group-state.ts";
-import type { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./group-table.ts";
 import type { Inhibitors } from "./inhibitors.ts";
 import type { PointFilters } from "./point-filters.ts";
 import type { EngineServices } from "./ports.ts";

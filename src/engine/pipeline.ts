@@ -10,22 +10,22 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import type { Result } from "#model/result.ts";
-import { releaseSlot, takeSlot } from "#model/series.ts";
 import type { NodeDefinition } from "#tick/environment.ts";
 import { BatchGate } from "./batch-gate.ts";
 import { Edge } from "./edge.ts";
 import { type Count, GroupCounts } from "./group-counts.ts";
 import { GroupExpiry } from "./group-expiry.ts";
 import { GroupState } from "./group-state.ts";
-import { GroupTable } from "./grouping.ts";
+import { GroupTable } from "./group-table.ts";
 import type { Inhibitors } from "./inhibitors.ts";
-import { type AnyNodeSpec, inputType, type NodeContext, outputType } from "./node.ts";
+import { type AnyNodeSpec, inputType, outputType } from "./node.ts";
 import { NodeError } from "./node-error.ts";
+import { type HandleParts, NodeHandle } from "./node-handle.ts";
 import type { PointFilters } from "./point-filters.ts";
 import type { EngineServices, TaskDefinition } from "./ports.ts";
-import { FanOut, NOWHERE, type Receiver } from "./receiver.ts";
+import type { Receiver } from "./receiver.ts";
 import { RunningNode } from "./running-node.ts";
-import type { RegisteredState, SnapshotSources, StateCodec } from "./snapshot.ts";
+import { registered, type SnapshotSources } from "./snapshot.ts";
 import { TaskBudget, type TaskLimits } from "./task-budget.ts";
 import type { MessageTimer } from "./timer.ts";
 
@@ -129,7 +129,7 @@ export class Pipeline {
   }
 }
 
-class Builder {
+class Builder implements HandleParts {
   readonly nodes: RunningNode[] = [];
   readonly edges: Edge[] = [];
   readonly endpoints = new Map<string, () => Result>();
@@ -140,8 +140,8 @@ class Builder {
   readonly tables = new Map<RunningNode, GroupTable[]>();
   readonly expiry: GroupExpiry | undefined;
   readonly gate: BatchGate;
-  readonly #task: TaskDefinition;
-  readonly #around: PipelineSurroundings;
+  readonly task: TaskDefinition;
+  readonly around: PipelineSurroundings;
   readonly #running = new Map<NodeDefinition, RunningNode>();
   readonly #receivers = new Map<NodeDefinition, readonly Receiver[]>();
   readonly #watched = new Map<NodeDefinition, GroupCounts>();
@@ -154,8 +154,8 @@ class Builder {
     definitions: readonly NodeDefinition[],
     around: PipelineSurroundings,
   ) {
-    this.#task = task;
-    this.#around = around;
+    this.task = task;
+    this.around = around;
     this.budget = new TaskBudget(around.limits);
     this.expiry = this.#makeExpiry(definitions);
     this.gate = new BatchGate({
@@ -194,7 +194,7 @@ class Builder {
     const parent = definition.parents[0];
     assert(parent !== undefined, "a watching node has a parent");
     if (this.#watched.has(parent)) return;
-    const state = this.#groupState<Count>();
+    const state = this.groupState<Count>();
     const counts = new GroupCounts(state);
     this.#running.get(parent)?.states.push(registered(state, counts.codec));
     this.#watched.set(parent, counts);
@@ -203,7 +203,7 @@ class Builder {
   #buildNode(node: RunningNode): void {
     const { definition, spec } = node;
     const outs = this.#link(node);
-    const context = this.#contextOf(node, outs);
+    const context = new NodeHandle(node, outs, this);
     let built: Receiver | readonly Receiver[];
     try {
       built = spec.start(spec.options(definition), context);
@@ -248,7 +248,7 @@ class Builder {
       child: child.name,
       type: outputType(node.definition),
       to,
-      timer: this.#around.timer,
+      timer: this.around.timer,
       nodeTimer: child.timer,
       groups,
       ticks: this.expiry?.ticks,
@@ -256,12 +256,12 @@ class Builder {
   }
 
   #makeExpiry([source]: readonly NodeDefinition[]): GroupExpiry | undefined {
-    const { groupIdleMs, expired } = this.#around;
+    const { groupIdleMs, expired } = this.around;
     if (groupIdleMs <= 0) return undefined;
     return new GroupExpiry(groupIdleMs, {
       after: (delayMs, run) => {
         const node = source === undefined ? undefined : this.#running.get(source);
-        if (node !== undefined) this.#after(node, delayMs, run);
+        if (node !== undefined) this.after(node, delayMs, run);
       },
       forget: (group) => this.#forget(group),
       walked: expired,
@@ -271,106 +271,48 @@ class Builder {
   /** Nodes drop their states when they are told; this takes what they remember besides, so memory returns. */
   #forget(group: Group): void {
     for (const state of this.#groupStates) state.delete(group);
-    group.slots.length = 0;
   }
 
-  #groupState<S>(): GroupState<S> {
+  groupState<S>(): GroupState<S> {
     const state = new GroupState<S>(this.#groupSlots++);
     this.#groupStates.push(state);
     return state;
   }
 
-  #groupTable(node: RunningNode, expire?: (group: Group) => void): GroupTable {
+  groupTable(node: RunningNode, expire?: (group: Group) => void): GroupTable {
     const table = new GroupTable(this.budget);
     this.tables.set(node, [...(this.tables.get(node) ?? []), table]);
     if (expire !== undefined) this.expiry?.add({ table, expire });
     return table;
   }
 
-  #contextOf(node: RunningNode, outs: readonly Receiver[]): NodeContext {
-    const around = this.#around;
-    const { definition } = node;
-    return {
-      definition,
-      task: this.#task,
-      taskMaster: around.taskMaster,
-      services: around.services,
-      inhibitors: around.inhibitors,
-      filters: around.filters,
-      input: inputType(definition),
-      out: outs.length > 1 ? new FanOut(outs) : (outs[0] ?? NOWHERE),
-      firstOut: outs[0] ?? NOWHERE,
-      parents: definition.parents.map((parent) => parent.name),
-      groupState: <S>(codec?: StateCodec<S>) => {
-        const state = this.#groupState<S>();
-        node.cardinality ??= state;
-        node.states.push(registered(state, codec));
-        return state;
-      },
-      groupMemo: <S>() => this.#groupState<S>(),
-      groupTable: (expire) => this.#groupTable(node, expire),
-      touch: (group) => {
-        group.seen = this.expiry?.ticks.now ?? 0;
-      },
-      saved: (part) => node.parts.push(part),
-      held: this.budget,
-      seriesSlot: () => {
-        const slot = takeSlot();
-        this.stoppers.push(() => releaseSlot(slot));
-        return slot;
-      },
-      counter: (name) => {
-        const counter = { value: 0 };
-        node.counters.set(name, counter);
-        return counter;
-      },
-      figure: (name, read) => {
-        node.counters.set(name, {
-          get value() {
-            return read();
-          },
-        });
-      },
-      error: (message, error, fields) => node.error(message, error, fields),
-      log: (level, message, fields) => node.log[level](message, fields),
-      after: (delayMs, run) => this.#after(node, delayMs, run),
-      onStop: (run) => this.stoppers.push(run),
-      drains: (until) => this.drains.push(until),
-      sendBatch: (batch) => this.gate.send(node.inEdges[0] ?? outs[0] ?? NOWHERE, batch),
-      resume: (run) => this.gate.defer(() => this.#run(node, run)),
-      onStart: (run) => {
-        if (!(around.takesBatches && isQuery(definition))) this.starters.push(run);
-      },
-      endpoint: (name, read) => {
-        if (this.endpoints.has(name)) {
-          throw new Error(
-            `http: multiple registrations for /kapacitor/v1/tasks/${this.#task.id}/${name}`,
-          );
-        }
-        this.endpoints.set(name, read);
-      },
-      watched: () => {
-        const parent = definition.parents[0];
-        const counts = parent === undefined ? undefined : this.#watched.get(parent);
-        assert(counts !== undefined, "the node watches its parent");
-        return counts;
-      },
-      writeBack: (point) => around.writeBack(point),
-    };
+  touch(group: Group): void {
+    group.seen = this.expiry?.ticks.now ?? 0;
   }
 
-  #after(node: RunningNode, delayMs: number, run: () => void): () => void {
-    return this.#around.services.clock.after(delayMs, () => {
-      this.gate.defer(() => this.#run(node, run));
+  watchedBy({ parents }: NodeDefinition): GroupCounts {
+    const parent = parents[0];
+    const counts = parent === undefined ? undefined : this.#watched.get(parent);
+    assert(counts !== undefined, "the node watches its parent");
+    return counts;
+  }
+
+  mayStart(definition: NodeDefinition): boolean {
+    return !(this.around.takesBatches && isQuery(definition));
+  }
+
+  after(node: RunningNode, delayMs: number, run: () => void): () => void {
+    return this.around.services.clock.after(delayMs, () => {
+      this.gate.defer(() => this.run(node, run));
     });
   }
 
-  #run(node: RunningNode, run: () => void): void {
+  run(node: RunningNode, run: () => void): void {
     if (this.#stopped) return;
     try {
       run();
     } catch (error) {
-      this.#around.failed(error instanceof NodeError ? error : new NodeError(node.name, error));
+      this.around.failed(error instanceof NodeError ? error : new NodeError(node.name, error));
     }
   }
 }
@@ -385,6 +327,10 @@ class Watcher implements Receiver {
 
   point(group: Parameters<Receiver["point"]>[0]): void {
     this.#counts.add(group, 1);
+  }
+
+  points(groups: readonly Group[], _points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.#counts.add(groups[i] as Group, 1);
   }
 
   beginBatch(): void {}
@@ -402,14 +348,6 @@ class Watcher implements Receiver {
   }
 
   finish(): void {}
-}
-
-/** The cast is the one spot where a state's type is forgotten: its codec is only ever given its own states. */
-function registered<S>(state: GroupState<S>, codec: StateCodec<S> | undefined): RegisteredState {
-  return {
-    state: state as GroupState<unknown>,
-    codec: codec as StateCodec<unknown> | undefined,
-  };
 }
 
 /** True for the nodes directly below `batch`. */

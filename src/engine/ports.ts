@@ -96,6 +96,8 @@ export interface AlertPort {
   publish(event: AlertEvent, scope: "cluster" | "local"): void;
   /** An evaluation that inhibition stopped, so that people can ask why they were not told. */
   inhibited?(event: Pick<AlertEvent, "topic" | "id" | "time" | "level" | "category">): void;
+  /** True when the topic remembers no ID at all: nobody has to render one to ask for its state. */
+  isBlank(topic: string): boolean;
   /** Last state of an ID in a topic, for restoring an alert node. */
   lastState(topic: string, id: string): EventState | undefined;
   /** Opens a task's anonymous topic with its inline handlers; throws `Error` when a handler's options are wrong. */

@@ -8,6 +8,7 @@
 
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
+import type { PointRing } from "./point-ring.ts";
 
 /** The head of a batch. Group tags and dimensions are the group's. */
 export interface BatchBegin {
@@ -23,9 +24,16 @@ export interface BatchBegin {
 export interface Receiver {
   /** One stream point. */
   point(group: Group, point: Point): void;
+  /**
+   * A run of stream points, each with its group: the same as `point` for each in order, but what is done per
+   * call is done once. The first `count` entries count; the receiver may overwrite both lists.
+   */
+  points(groups: Group[], points: Point[], count: number): void;
   beginBatch(group: Group, begin: BatchBegin): void;
   batchPoint(group: Group, point: Point): void;
   endBatch(group: Group): void;
+  /** A whole batch: the same as the three calls above, which it may be replaced by. See `sendBatch`. */
+  batch?(group: Group, begin: BatchBegin, points: PointRing): void;
   /** No earlier time will follow in this group. */
   barrier(group: Group, ms: number, ns: number): void;
   /** The group is over: forget what is kept for it. */
@@ -34,9 +42,24 @@ export interface Receiver {
   finish(): void;
 }
 
+/** Sends a batch that is ready, in one call if the receiver takes it so. The ring is not changed meanwhile. */
+export function sendBatch(to: Receiver, group: Group, begin: BatchBegin, points: PointRing): void {
+  if (to.batch !== undefined) {
+    to.batch(group, begin, points);
+    return;
+  }
+  to.beginBatch(group, begin);
+  for (let i = 0; i < points.size; i++) to.batchPoint(group, points.at(i));
+  to.endBatch(group);
+}
+
 /** Takes everything and does nothing: what a node without children emits to. */
 export const NOWHERE: Receiver = {
   point() {},
+  points(groups, points, count) {
+    // For those who take this and replace `point`.
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+  },
   beginBatch() {},
   batchPoint() {},
   endBatch() {},
@@ -55,6 +78,10 @@ export class Forwarding implements Receiver {
 
   point(group: Group, point: Point): void {
     this.out.point(group, point);
+  }
+
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
   }
 
   beginBatch(group: Group, begin: BatchBegin): void {
@@ -82,7 +109,10 @@ export class Forwarding implements Receiver {
   }
 }
 
-/** Gives every message to each of several receivers, in order. */
+/**
+ * Gives every message to each of several receivers, in order. A run is taken apart: what comes together again
+ * further down (join, union) must see each point on all branches before the next one.
+ */
 export class FanOut implements Receiver {
   readonly #receivers: readonly Receiver[];
 
@@ -92,6 +122,10 @@ export class FanOut implements Receiver {
 
   point(group: Group, point: Point): void {
     for (const receiver of this.#receivers) receiver.point(group, point);
+  }
+
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
   }
 
   beginBatch(group: Group, begin: BatchBegin): void {

@@ -8,7 +8,7 @@
 
 import type { Dimensions, Group } from "#model/group.ts";
 import type { GroupState } from "./group-state.ts";
-import type { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./group-table.ts";
 import type { NodeContext } from "./node.ts";
 import { type BatchBegin, Forwarding } from "./receiver.ts";
 

@@ -8,6 +8,31 @@
 
 import type { Series } from "#model/series.ts";
 
+/**
+ * The same for values that name their owner themselves and are shared or needed anyway: no entry per series. A
+ * value is forgotten when its owner changes.
+ */
+export class OwnedMemo<T extends { readonly owner: unknown }> {
+  readonly #slot: number;
+  readonly #owner: object;
+
+  /** `slot` comes from `takeSlot` (`NodeContext.seriesSlot`). */
+  constructor(slot: number, owner: object) {
+    this.#slot = slot;
+    this.#owner = owner;
+  }
+
+  get(series: Series): T | undefined {
+    const value = series.slots[this.#slot] as T | undefined;
+    return value !== undefined && value.owner === this.#owner ? value : undefined;
+  }
+
+  set(series: Series, value: T): T {
+    series.keep(this.#slot, value);
+    return value;
+  }
+}
+
 interface Entry<T> {
   readonly owner: SeriesMemo<T>;
   readonly value: T;
@@ -27,9 +52,7 @@ export class SeriesMemo<T> {
   }
 
   set(series: Series, value: T): T {
-    const { slots } = series;
-    while (slots.length < this.#slot) slots.push(undefined);
-    slots[this.#slot] = { owner: this, value } satisfies Entry<T>;
+    series.keep(this.#slot, { owner: this, value } satisfies Entry<T>);
     return value;
   }
 }

@@ -14,7 +14,7 @@ import { Point } from "#model/point.ts";
 import { Series } from "#model/series.ts";
 import { type FieldType, type FieldValue, internShape, type Shape } from "#model/shape.ts";
 import type { GroupState } from "./group-state.ts";
-import type { GroupTable } from "./grouping.ts";
+import type { GroupTable } from "./group-table.ts";
 import type { BatchBegin } from "./receiver.ts";
 
 /** Plain data. Its form is told by `version`; another one is not read. */
@@ -84,6 +84,17 @@ export interface NodeStates {
 export interface RegisteredState {
   readonly state: GroupState<unknown>;
   readonly codec: StateCodec<unknown> | undefined;
+}
+
+/** The cast is the one spot where a state's type is forgotten: its codec is only ever given its own states. */
+export function registered<S>(
+  state: GroupState<S>,
+  codec: StateCodec<S> | undefined,
+): RegisteredState {
+  return {
+    state: state as GroupState<unknown>,
+    codec: codec as StateCodec<unknown> | undefined,
+  };
 }
 
 /** Everything of a task that a snapshot is made of. */

@@ -6,7 +6,7 @@
  * costs an addition per group or held point; 0 means no limit.
  */
 
-import type { GroupBudget } from "./grouping.ts";
+import type { GroupBudget } from "./group-table.ts";
 
 export interface TaskLimits {
   /** Groups of all nodes together; 0 = no limit. */

@@ -12,7 +12,7 @@ import type { ScriptResult, TickEnvironment } from "#tick/environment.ts";
 import { evaluateScript } from "#tick/evaluate.ts";
 import { Fork } from "./fork.ts";
 import { Inhibitors } from "./inhibitors.ts";
-import { LOOPBACK_POINTS_MAX } from "./limits.ts";
+import { LOOPBACK_POINTS_MAX, RUN_POINTS_MAX, RUN_POINTS_MIN, RUN_VISITS_MAX } from "./limits.ts";
 import type { AnyNodeSpec } from "./node.ts";
 import type { NodeError } from "./node-error.ts";
 import { PointFilters } from "./point-filters.ts";
@@ -174,6 +174,24 @@ export class TaskMaster {
     this.#timer.next();
     this.fork.push(point);
     this.#timer.done();
+  }
+
+  /**
+   * Runs `points[from … end − 1]` through all tasks that want them, task by task. Never throws. Now and then one
+   * of them goes alone, so that it can be timed.
+   */
+  pushRun(points: readonly Point[], from: number, end: number): void {
+    let first = from;
+    if (this.#timer.isDue(end - from)) this.push(points[first++] as Point);
+    if (first === end) return;
+    this.#filters.nextRun();
+    this.fork.pushRun(points, first, end);
+  }
+
+  /** How many points make a run: with many tasks fewer, so that a run takes a few milliseconds at most. */
+  get runLength(): number {
+    const shared = Math.floor(RUN_VISITS_MAX / Math.max(1, this.#tasks.size));
+    return Math.min(RUN_POINTS_MAX, Math.max(RUN_POINTS_MIN, shared));
   }
 
   /** Points put back by tasks since the last call; the caller pushes them. */

@@ -47,6 +47,8 @@ export class Task implements ForkTarget {
   readonly #entry: Receiver;
   readonly #needs: readonly SourceNeeds[];
   readonly #ending: (task: Task) => void;
+  /** The root group, as often as runs are long. */
+  readonly #roots: Group[] = [];
   #received = 0;
   #running = true;
   #drained = false;
@@ -129,6 +131,19 @@ export class Task implements ForkTarget {
     this.#received++;
     try {
       this.#entry.point(this.#root, point);
+    } catch (error) {
+      this.#fail(this.#nodeError(error));
+    }
+  }
+
+  /** The same for several points in order; the list may be overwritten. */
+  pushRun(points: Point[], count: number): void {
+    if (!this.#running || this.#drained) return;
+    this.#received += count;
+    // Nodes write the groups that they choose over these.
+    for (let i = 0; i < count; i++) this.#roots[i] = this.#root;
+    try {
+      this.#entry.points(this.#roots, points, count);
     } catch (error) {
       this.#fail(this.#nodeError(error));
     }

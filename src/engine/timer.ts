@@ -28,7 +28,8 @@ export class MessageTimer {
   /** True while the message in flight is timed. */
   active = false;
   readonly #clock: Clock;
-  #count = 0;
+  /** Messages until the next timed one. */
+  #left = 1;
   /** Time spent in finished calls below the current one. */
   #belowMs = 0;
 
@@ -38,8 +39,16 @@ export class MessageTimer {
 
   /** A message enters the engine; decides whether it is timed. */
   next(): void {
-    this.active = (this.#count++ & (TIMED_MESSAGE_EVERY - 1)) === 0;
+    this.active = --this.#left === 0;
+    if (this.active) this.#left = TIMED_MESSAGE_EVERY;
     this.#belowMs = 0;
+  }
+
+  /** Counts messages that come together; true when one of them should come alone first, through `next`. */
+  isDue(messages: number): boolean {
+    const due = messages >= this.#left;
+    this.#left = due ? 1 : this.#left - messages;
+    return due;
   }
 
   /** The message has left all tasks; what their timers emit from now on is not timed. */

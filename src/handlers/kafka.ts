@@ -88,6 +88,10 @@ export const kafka = defineHandler<KafkaOptions>({
     }
     return undefined;
   },
+  checkHere({ cluster = "" }, services) {
+    const found = clusterOf(services, cluster);
+    return "kind" in found && found !== NOT_ENABLED ? found.error : undefined;
+  },
   open(given, services) {
     const lease = clients.lease(services);
     const { cluster = "", topic = "", template = "" } = given;
@@ -102,10 +106,15 @@ export const kafka = defineHandler<KafkaOptions>({
           if ("error" in sasl) return { kind: "rejected", error: `kafka: ${sasl.error}` };
           const settings = settingsOf(found.element, { sasl: sasl.sasl, partitionBy });
           const name = JSON.stringify([found.element.text("id"), partitionBy]);
-          return withBody(delivery, parsed, (body) => {
+          const id = found.element.text("id");
+          return withBody(delivery, parsed, async (body) => {
             const call = { service: "kafka", signal, secrets: sasl.secrets };
             const message = { topic, key: delivery.event.id, value: body };
-            return clientOutcome(call, () => lease.client(name, settings).send(message, signal));
+            const send = () => lease.client(name, settings).send(message, signal);
+            const outcome = await clientOutcome(call, send);
+            const counter = outcome.kind === "sent" ? "write_messages" : "write_errors";
+            services.count?.("kafka", { cluster: id, topic }, counter);
+            return outcome;
           });
         }),
       close: () => lease.close(),
@@ -152,7 +161,7 @@ function withBody(
 function clusterOf(
   services: HandlerServices,
   name: string,
-): { readonly element: SectionReader } | Outcome {
+): { readonly element: SectionReader } | Exclude<Outcome, { readonly kind: "sent" }> {
   const all = sectionElements(services, "kafka");
   const wanted = name === "" && all.length > 1 ? "default" : name;
   const found = wanted === "" ? all[0] : all.find((element) => element.text("id") === wanted);

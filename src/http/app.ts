@@ -8,11 +8,13 @@
  */
 
 import { Elysia } from "elysia";
+import { administrator, type Principal } from "#auth/permissions.ts";
 import { formatTime } from "#lib/time.ts";
 import { TimeUuids } from "#lib/uuid.ts";
 import { API_ROOT, UNPACKED } from "./answer.ts";
 import { authenticate, authorize, basicOfToken } from "./authenticate.ts";
 import { ApiError, asCoded, badRequest, errorResponse, isUnexpected, notFound } from "./errors.ts";
+import { httpCounters } from "./http-counters.ts";
 import { HEADERS_LENGTH_MAX, URL_LENGTH_MAX } from "./limits.ts";
 import {
   cleanPath,
@@ -41,11 +43,26 @@ export interface App {
   handle(request: Request, peer?: Peer): Promise<Response>;
 }
 
+/** What a route is told beside its request. */
+interface Around {
+  readonly peer: Peer;
+  readonly user: Principal;
+}
+
+const NOBODY: Around = { peer: NO_PEER, user: administrator("-") };
+
 export function createApp(services: HttpServices): App {
-  const peers = new WeakMap<Request, Peer>();
-  const router = createRouter(services, peers);
+  const around = new WeakMap<Request, Around>();
+  const router = createRouter(services, around);
   const ids = new TimeUuids(services.random);
   const log = services.log.with({ service: "http" });
+  const counters = httpCounters(services);
+
+  const routed = (request: Request, beside: Around): Promise<Response> => {
+    const asked = plainUrl(request);
+    around.set(asked, beside);
+    return router.handle(asked);
+  };
 
   return {
     async handle(request, peer = NO_PEER) {
@@ -53,25 +70,25 @@ export function createApp(services: HttpServices): App {
       const start = services.clock.now();
       const requestId = ids.next(start);
       const target = requestPath(request.url);
-      peers.set(request, peer);
-      let username = "-";
+      let { user } = NOBODY;
       let response: Response;
       try {
         const early = answerEarly(request, target);
         if (early === undefined && services.settings.authEnabled) {
-          username = await admit(request, target, services);
+          user = await admit(request, target, services);
         }
-        response = early ?? (await router.handle(request));
+        response = early ?? (await routed(request, { peer, user }));
       } catch (error) {
         if (isUnexpected(error)) log.error("request failed", { uri: target.path, err: error });
         const coded = error instanceof ApiError && belowRoot(target.path) === V2_WRITE;
         response = errorResponse(coded ? asCoded(error) : error);
       }
+      counters.count(response.status);
       response = await finish(request, response, requestId, services);
       if (services.settings.logEnabled) {
         log.info("http request", {
           host: peer.address,
-          username,
+          username: user.name,
           start: formatTime(start.ms, start.ns),
           method: request.method,
           uri: withoutPassword(target),
@@ -88,7 +105,13 @@ export function createApp(services: HttpServices): App {
   };
 }
 
-function createRouter(services: HttpServices, peers: WeakMap<Request, Peer>) {
+/** The router finds the path behind a fixed number of characters, those of `http://`. */
+function plainUrl(request: Request): Request {
+  const { url } = request;
+  return url.startsWith("https:") ? new Request(`http:${url.slice(6)}`, request) : request;
+}
+
+function createRouter(services: HttpServices, around: WeakMap<Request, Around>) {
   const app = new Elysia({ strictPath: true, handler: { standardHostname: false } });
   app.onError(({ error, code, request }) => {
     if (code === "NOT_FOUND") return errorResponse(notFound());
@@ -103,10 +126,8 @@ function createRouter(services: HttpServices, peers: WeakMap<Request, Peer>) {
       app.route(
         route.method,
         path,
-        ({ request }) => {
-          const peer = peers.get(request) ?? NO_PEER;
-          return route.answer(callOf(request, path, peer), services);
-        },
+        ({ request }) =>
+          route.answer(callOf(request, path, around.get(request) ?? NOBODY), services),
         { parse: "none" },
       );
     }
@@ -128,7 +149,7 @@ function pathsOf(route: Route): string[] {
   return AT_ROOT.has(route.path) ? [...both, route.path] : both;
 }
 
-function callOf(request: Request, pattern: string, peer: Peer): Call {
+function callOf(request: Request, pattern: string, { peer, user }: Around): Call {
   const { path, query } = requestPath(request.url);
   const stable = path.startsWith(PREVIEW_ROOT) ? API_ROOT + path.slice(PREVIEW_ROOT.length) : path;
   return {
@@ -136,6 +157,7 @@ function callOf(request: Request, pattern: string, peer: Peer): Call {
     params: pathParams(pattern, path),
     query: new URLSearchParams(query),
     uri: query === "" ? stable : `${stable}?${query}`,
+    user,
     keepOpen: () => peer.keepOpen(),
   };
 }
@@ -192,16 +214,16 @@ function redirect(path: string, query: string): Response {
   });
 }
 
-/** Checks credentials and privileges where they are wanted; gives the user's name for the access log. */
+/** Checks credentials and privileges where they are wanted. */
 async function admit(
   request: Request,
   target: RequestPath,
   services: HttpServices,
-): Promise<string> {
+): Promise<Principal> {
   const { settings } = services;
   const path = belowRoot(target.path);
-  if (settings.pprofEnabled && path.startsWith("/debug/")) return "-";
-  if (request.method === "HEAD") return "-";
+  if (settings.pprofEnabled && path.startsWith("/debug/")) return NOBODY.user;
+  if (request.method === "HEAD") return NOBODY.user;
   const isV2 = path === V2_WRITE;
   const authorization = request.headers.get("authorization");
   const user = await authenticate(
@@ -213,7 +235,7 @@ async function admit(
     services,
   );
   authorize(user, request.method, isV2 ? "/write" : path);
-  return user.name;
+  return user;
 }
 
 function belowRoot(path: string): string {

@@ -9,7 +9,13 @@
 
 import { readBearer } from "#auth/bearer.ts";
 import { type Offered, readCredentials, SUBSCRIBER } from "#auth/credentials.ts";
-import { administrator, isAllowed, type Principal, privilegeOf } from "#auth/permissions.ts";
+import {
+  administrator,
+  isAllowed,
+  mayWriteTo,
+  type Principal,
+  privilegeOf,
+} from "#auth/permissions.ts";
 import { UserError } from "#auth/user-service.ts";
 import { ApiError, unauthorized } from "./errors.ts";
 import { requestPath } from "./request-path.ts";
@@ -56,6 +62,13 @@ export function authorize(user: Principal, method: string, path: string): void {
   );
 }
 
+/** Throws 401 when the user may not write to this database. */
+export function authorizeWrite(user: Principal, database: string): void {
+  if (mayWriteTo(user, database)) return;
+  const [name, db] = [JSON.stringify(user.name), JSON.stringify(database)];
+  throw unauthorized(`${name} user is not authorized to write to database ${db}`);
+}
+
 function isFirstUser({ method, url }: Request, { users }: HttpServices): boolean {
   if (users === undefined || method !== "POST") return false;
   return /^\/kapacitor\/v1(preview)?\/users$/.test(requestPath(url).path) && !users.hasAdmin();
@@ -73,9 +86,9 @@ async function bearer(token: string, services: HttpServices): Promise<Principal>
 
 function subscriber(token: string, { users, subscriptions }: HttpServices): Principal {
   if (users === undefined) return administrator(SUBSCRIBER);
-  if (subscriptions.isToken?.(token) === true)
-    return { name: SUBSCRIBER, isAdmin: false, permissions: ["write_points"] };
-  throw unauthorized("invalid subscription token");
+  const permission = subscriptions.permissionOf?.(token);
+  if (permission === undefined) throw unauthorized("invalid subscription token");
+  return { name: SUBSCRIBER, isAdmin: false, permissions: [permission] };
 }
 
 async function login(name: string, password: string, services: HttpServices): Promise<Principal> {

@@ -31,6 +31,11 @@ export class BodyBudget {
     this.#bytesMax = bytesMax;
   }
 
+  /** Bytes of unfinished bodies held now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** `giveUp` is called at most once, when this body has to make room. */
   open(giveUp: () => void): ReceivedBody {
     const held: Held = { bytes: 0, giveUp };

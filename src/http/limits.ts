@@ -3,6 +3,9 @@
 /** Bytes of a write body, as sent and (separately) unpacked. Refused with 413. */
 export const WRITE_BODY_BYTES_MAX = 128 * 1024 * 1024;
 
+/** Bytes of a write body that `write-tracing` puts into the log; how many were left out is said there. */
+export const TRACED_BYTES_MAX = 64 * 1024;
+
 /** Bytes of any other body: scripts, handlers, options. Refused with 413. */
 export const JSON_BODY_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -14,6 +17,14 @@ export const BODIES_BYTES_MAX = 4 * WRITE_BODY_BYTES_MAX;
 
 /** A body that announces no more than this is received at once and not counted, bytes. */
 export const BODY_UNCOUNTED_BYTES_MAX = 256 * 1024;
+
+/**
+ * A body that announces no more than this is received at once, bytes, as long as such bodies together do not
+ * announce more than `WHOLE_BODIES_BYTES_MAX`: part by part costs three times the processor time and twice the memory.
+ * Beyond, bodies are received part by part, and counted.
+ */
+export const WHOLE_BODY_BYTES_MAX = 8 * 1024 * 1024;
+export const WHOLE_BODIES_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Write requests being processed at once; those whose body is on its way do not count. The next one is refused with 503. */
 export const WRITES_IN_FLIGHT_MAX = 1024;
@@ -32,6 +43,12 @@ export const IDLE_TIMEOUT_S = 255;
 
 /** Bytes the runtime accepts at all; above the bounds here, so that those answer in the API's shape. */
 export const RUNTIME_BODY_BYTES_MAX = 4 * WRITE_BODY_BYTES_MAX;
+
+/** Seconds that a CPU profile may take. Refused with 400. */
+export const PROFILE_SECONDS_MAX = 300;
+
+/** Bytes of a heap of which a snapshot is made; one takes many times as much and stops the process. Refused with 503. */
+export const HEAP_SNAPSHOT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Open log sessions. The next one is refused with 503. */
 export const LOG_SESSIONS_MAX = 64;

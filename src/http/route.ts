@@ -7,6 +7,7 @@
  */
 
 import type { TSchema } from "@sinclair/typebox";
+import type { Principal } from "#auth/permissions.ts";
 import type { HttpServices } from "./services.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE" | "HEAD";
@@ -19,6 +20,8 @@ export interface Call {
   readonly query: URLSearchParams;
   /** Path and query as sent, with the preview prefix replaced by the stable one. */
   readonly uri: string;
+  /** Who asks; an administrator where authentication is off. */
+  readonly user: Principal;
   /** Keeps a long answer (a log stream) from being cut by the idle timeout. */
   keepOpen(): void;
 }

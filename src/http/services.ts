@@ -12,8 +12,11 @@ import type {
   TopicReads,
   Topics,
 } from "#alert/ports.ts";
+import type { Permission } from "#auth/permissions.ts";
 import type { UserService } from "#auth/user-service.ts";
+import type { ClusterDoctor } from "#cluster/doctor/report.ts";
 import type { Membership } from "#cluster/ports.ts";
+import type { KeyReport } from "#cluster/swim/key-ring.ts";
 import type { ConfigService } from "#config/overrides.ts";
 import type { EngineHost } from "#engine/ports.ts";
 import type { Cancel, Clock } from "#lib/clock.ts";
@@ -21,11 +24,13 @@ import type { Log, LogEntry, LogLevel } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import type { Time } from "#lib/time.ts";
 import type { Store } from "#storage/store.ts";
+import type { ClusterTasks } from "#tasks/cluster-tasks.ts";
 import type { Language } from "#tasks/ports.ts";
 import type { RecordingService } from "#tasks/recording-service.ts";
 import type { ReplayService } from "#tasks/replay-service.ts";
 import type { TaskService } from "#tasks/task-service.ts";
 import type { TemplateService } from "#tasks/template-service.ts";
+import type { CpuProfile } from "./profile/cpu-profile.ts";
 
 export interface VersionInfo {
   /** API level we implement, in `X-Kapacitor-Version` and answers (`1.8.3`). */
@@ -51,6 +56,8 @@ export interface HttpSettings {
   readonly pprofEnabled: boolean;
   /** HMAC key of bearer tokens; empty means none is accepted. */
   readonly sharedSecret: string;
+  /** Logs the bodies of writes. */
+  readonly writeTracing: boolean;
 }
 
 /** Bytes; keys of the process's memory that `debug/vars` shows. */
@@ -60,9 +67,30 @@ export interface ProcessMemory {
   readonly heapUsed: number;
 }
 
+/** Time between two samples of a CPU profile, microseconds. */
+export const CPU_INTERVAL_US = 1000;
+
+/** What the process can tell about itself. */
+export interface Profiler {
+  /**
+   * Samples until the time has passed or the signal comes, every `CPU_INTERVAL_US`; `undefined` when another
+   * profile is being taken.
+   */
+  cpu(durationMs: number, signal: AbortSignal): Promise<CpuProfile | undefined>;
+  /** Bytes in use, and how many objects of each type there are. `collectFirst` counts after a collection. */
+  heap(collectFirst: boolean): {
+    readonly bytes: number;
+    readonly objects: Readonly<Record<string, number>>;
+  };
+  /** JSON for browsers' developer tools. The process stands still while it is made. */
+  heapSnapshot(): string;
+}
+
 export interface ProcessInfo {
   readonly commandLine: readonly string[];
   memory(): ProcessMemory;
+  /** Where absent, profiles answer 501. */
+  readonly profiler?: Profiler | undefined;
 }
 
 /** A log entry with its time. */
@@ -83,10 +111,10 @@ export interface LogControl {
 export interface Subscriptions {
   count(): number;
   /**
-   * Is this the secret that InfluxDB sends with the writes of one of our subscriptions? Absent where none
-   * is ever made; with users, such writes are then refused.
+   * What a secret opens that InfluxDB sends with the writes of one of our subscriptions; `undefined` when it is
+   * none of them. Absent where none is ever made; with users, such writes are then refused.
    */
-  isToken?(token: string): boolean;
+  permissionOf?(token: string): Permission | undefined;
   /** Checks and repairs them now; rejects with the reason when that fails. */
   relink(): Promise<void>;
 }
@@ -111,6 +139,8 @@ export interface HttpServices {
   readonly engine: EngineHost;
   readonly tasks: TaskService;
   readonly templates: TemplateService;
+  /** Absent where tasks cannot belong to a cluster. */
+  readonly clusterTasks?: Pick<ClusterTasks, "members" | "showOf" | "endpointOf"> | undefined;
   readonly language: Language;
   readonly topics: Topics;
   /** Where absent, topics are read from `topics`. */
@@ -124,6 +154,10 @@ export interface HttpServices {
   readonly recordings?: RecordingService | undefined;
   readonly replays?: ReplayService | undefined;
   readonly membership: Membership;
+  /** Check-ups of the cluster; where absent, their route answers 501. */
+  readonly doctor?: ClusterDoctor | undefined;
+  /** Which encryption keys are configured and seen in use; absent where nothing is sealed at all. */
+  readonly keyReport?: () => KeyReport;
   readonly store: Store;
   /** Absent where nothing can be changed; `/config` then answers 501. */
   readonly config?: ConfigService | undefined;

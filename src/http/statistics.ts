@@ -7,6 +7,7 @@
 
 import { OK } from "#alert/level.ts";
 import type { StoredTask } from "#tasks/task-store.ts";
+import { httpStatistic } from "./http-counters.ts";
 import type { HttpServices, Statistic } from "./services.ts";
 
 /** What is asked for counters. */
@@ -32,6 +33,7 @@ export function statisticsOf(services: StatisticSources): readonly Statistic[] {
       },
       values: { points_received: count.points },
     })),
+    httpStatistic(services),
     ...services.statistics(),
   ];
 }

@@ -35,7 +35,8 @@ import { UdpListener } from "./udp.ts";
 /** Subscription tokens that the HTTP API accepts. Durable. */
 export interface SubscriptionTokens {
   list(): readonly string[];
-  grant(token: string): Promise<void>;
+  /** Opens writes to this database. */
+  grant(token: string, database: string): Promise<void>;
   revoke(token: string): Promise<void>;
 }
 
@@ -258,7 +259,7 @@ export class SubscriptionLink {
     const { tokens, random, client, log } = this.#options;
     const port = isUdp ? await this.#openListener(db, rp, 0) : this.#port();
     const token = tokens === undefined || isUdp ? undefined : makeToken(this.section.name, random);
-    if (token !== undefined) await tokens?.grant(token);
+    if (token !== undefined) await tokens?.grant(token, db);
     const destination: Destination = { protocol, host: this.#host(), port, token };
     const text = formatDestination(destination, isUdp ? "" : this.section["subscription-path"]);
     await client.query(createSubscription({ name, db, rp }, "ANY", [text]), signal);

@@ -2,8 +2,8 @@
  * Groups: which points belong together, and what is remembered for them.
  *
  * A grouping node makes one `Group` per distinct value of its dimensions and passes it along with every
- * point, so no node below ever builds a key. `slots` holds each downstream node's own state for the group
- * (slot numbers are dealt out per task, see engine/task.ts); deleting a group drops it everywhere.
+ * point, so no node below ever builds a key. Each downstream node keeps its own state for the group in the group
+ * (slot numbers are dealt out per task, see engine/pipeline.ts); deleting a group drops it everywhere.
  */
 
 import { compareBytes } from "#lib/json.ts";
@@ -21,8 +21,19 @@ export interface Dimensions {
 
 export const NO_DIMENSIONS: Dimensions = { byName: false, tagNames: [] };
 
+/** States that are fields. */
+const STATE_FIELDS = 4;
+
+/** Owner of groups that nobody takes back. */
+const NO_OWNER = {};
+
+/**
+ * There may be millions of them, and each point visits one per task: what is seldom wanted is made on demand, and
+ * the first states are fields, because each list between a point and its state is another cache miss.
+ */
 export class Group {
-  readonly id: GroupId;
+  /** Whoever made it; `undefined` when it is over, and whoever remembers the group has to find the new one. */
+  owner: object | undefined;
   /** Measurement of the group's first message. */
   readonly name: string;
   readonly dimensions: Dimensions;
@@ -30,24 +41,78 @@ export class Group {
   readonly tagValues: readonly string[];
   /** When a message of the group last passed, in the ticks of its task; kept only when idle groups expire. */
   seen = 0;
-  /** True when its node has forgotten it: whoever remembers the group has to find the new one. */
-  isOver = false;
-  /** State of the nodes of one task, by slot. */
-  readonly slots: unknown[] = [];
+  #state0: unknown;
+  #state1: unknown;
+  #state2: unknown;
+  #state3: unknown;
+  #states: unknown[] | undefined;
+  #id: GroupId | undefined;
   #series: Series | undefined;
 
-  constructor(name: string, dimensions: Dimensions, tagValues: readonly string[]) {
-    this.id = groupIdOf(name, dimensions, tagValues);
+  constructor(
+    name: string,
+    dimensions: Dimensions,
+    tagValues: readonly string[],
+    owner: object = NO_OWNER,
+  ) {
+    this.owner = owner;
     this.name = name;
     this.dimensions = dimensions;
     this.tagValues = tagValues;
   }
 
+  /** What a node keeps for the group in its slot, a number dealt out per task from 0. */
+  state(slot: number): unknown {
+    switch (slot) {
+      case 0:
+        return this.#state0;
+      case 1:
+        return this.#state1;
+      case 2:
+        return this.#state2;
+      case 3:
+        return this.#state3;
+      default:
+        return this.#states?.[slot - STATE_FIELDS];
+    }
+  }
+
+  /** `undefined` forgets. */
+  setState(slot: number, state: unknown): void {
+    switch (slot) {
+      case 0:
+        this.#state0 = state;
+        break;
+      case 1:
+        this.#state1 = state;
+        break;
+      case 2:
+        this.#state2 = state;
+        break;
+      case 3:
+        this.#state3 = state;
+        break;
+      default:
+        this.#states ??= [];
+        while (this.#states.length < slot - STATE_FIELDS) this.#states.push(undefined);
+        this.#states[slot - STATE_FIELDS] = state;
+    }
+  }
+
+  get isOver(): boolean {
+    return this.owner === undefined;
+  }
+
+  get id(): GroupId {
+    this.#id ??= groupIdOf(this.name, this.dimensions, this.tagValues);
+    return this.#id;
+  }
+
   /** The series of group-level output (aggregates, joins): name and group tags, no db and rp. */
   get series(): Series {
     if (this.#series === undefined) {
-      const { keys, from } = seriesOrder(this.dimensions);
-      const values = from.map((i) => this.tagValues[i] as string);
+      const { keys, from, isSame } = seriesOrder(this.dimensions);
+      const values = isSame ? this.tagValues : from.map((i) => this.tagValues[i] as string);
       const full = !values.includes("");
       this.#series = new Series(
         "",
@@ -66,6 +131,8 @@ interface SeriesOrder {
   readonly keys: readonly string[];
   /** For each of `keys`, its index in the dimensions. */
   readonly from: readonly number[];
+  /** True when the dimensions are in that order. */
+  readonly isSame: boolean;
 }
 
 /** Groups of one grouping share their tag keys, so that lambdas see them as one sort of series. */
@@ -77,7 +144,8 @@ function seriesOrder(dimensions: Dimensions): SeriesOrder {
     const { tagNames } = dimensions;
     const from = tagNames.map((_, i) => i);
     from.sort((a, b) => compareBytes(tagNames[a] as string, tagNames[b] as string));
-    order = { keys: from.map((i) => tagNames[i] as string), from };
+    const keys = from.map((i) => tagNames[i] as string);
+    order = { keys, from, isSame: from.every((from, i) => from === i) };
     seriesOrders.set(dimensions, order);
   }
   return order;

@@ -16,6 +16,12 @@ export class Point {
   readonly timeMs: number;
   /** Time, second half: 0 … 999,999 nanoseconds. */
   readonly timeNs: number;
+  /**
+   * Place in the run of points that is being pushed into the tasks, −1 outside of one. What many tasks ask about
+   * the same point is answered once and kept by place (engine/point-filters.ts). Costs no memory: the object's
+   * other five fields leave room for it.
+   */
+  seat = -1;
 
   constructor(
     series: Series,

@@ -7,6 +7,9 @@
  * may hold a leftover of an earlier owner, so what is stored must name its owner and be checked.
  */
 
+/** Many series, those of groups for example, never keep anything. */
+const NO_SLOTS: readonly unknown[] = [];
+
 export class Series {
   readonly db: string;
   readonly rp: string;
@@ -14,8 +17,8 @@ export class Series {
   /** Tag keys in ascending byte order, without empty values. */
   readonly tagKeys: readonly string[];
   readonly tagValues: readonly string[];
-  /** Per-node caches, see above. */
-  readonly slots: unknown[] = [];
+  /** Per-node caches, see above. Written by `keep`. */
+  slots: readonly unknown[] = NO_SLOTS;
 
   constructor(
     db: string,
@@ -29,6 +32,14 @@ export class Series {
     this.name = name;
     this.tagKeys = tagKeys;
     this.tagValues = tagValues;
+  }
+
+  /** Puts a value into a slot. */
+  keep(slot: number, value: unknown): void {
+    if (this.slots === NO_SLOTS) this.slots = [];
+    const slots = this.slots as unknown[];
+    while (slots.length < slot) slots.push(undefined);
+    slots[slot] = value;
   }
 
   /** The value of a tag, or `undefined`. Linear: tag sets are small. */

@@ -240,7 +240,13 @@ class LoadRun {
     const same = this.#remembered(key)?.digest === file.digest;
     if (same && tasks.isExecuting(file.stem)) return { key, changed: false };
     const change = parseTaskChange(taskBody(file), language);
-    if (tasks.get(file.stem) === undefined) {
+    const existing = tasks.get(file.stem);
+    if (existing?.cluster !== undefined) {
+      throw failed(
+        `task ${file.stem} belongs to the cluster; a file defines a task of this member`,
+      );
+    }
+    if (existing === undefined) {
       await tasks.create({ ...change, id: file.stem, status: "enabled" });
     } else {
       await tasks.update(file.stem, change);
@@ -291,7 +297,11 @@ class LoadRun {
 
   async #remove(folder: string, first: string, second: string): Promise<void> {
     const { tasks, templates, handlers } = this.#services;
-    if (folder === "tasks") return tasks.delete(first);
+    if (folder === "tasks") {
+      // It became the cluster's since; a file of one member does not say what becomes of it.
+      if (tasks.get(first)?.cluster !== undefined) return;
+      return tasks.delete(first);
+    }
     if (folder === "templates") return templates.delete(first);
     if (handlers.get(first, second) === undefined) return;
     const edit = await handlers.delete(first, second, false);

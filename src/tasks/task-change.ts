@@ -30,6 +30,12 @@ export const TaskBody = Type.Object({
   script: maybe(Type.String({ description: "TICKscript." })),
   status: maybe(Type.Union([Type.Literal("enabled"), Type.Literal("disabled"), Type.Literal("")])),
   vars: maybe(Type.Record(Type.String(), Type.Unknown())),
+  cluster: maybe(
+    Type.Boolean({
+      description:
+        "true: stored once for the whole cluster, and run by as many members as `[alert] redundancy` says.",
+    }),
+  ),
 });
 
 /** The body of `POST /templates` and `PATCH /templates/ID`. */
@@ -46,6 +52,8 @@ export interface TaskChange {
   readonly script: string;
   readonly status: "enabled" | "disabled" | "";
   readonly vars: Readonly<Record<string, Var>>;
+  /** Absent: as it is. */
+  readonly cluster?: boolean;
 }
 
 export interface TemplateChange {
@@ -64,6 +72,7 @@ export function parseTaskChange(input: unknown, language: Language): TaskChange 
     script: body.script ?? "",
     status: body.status ?? "",
     vars: readVars(body.vars ?? {}, language),
+    ...(typeof body.cluster === "boolean" ? { cluster: body.cluster } : {}),
   };
 }
 

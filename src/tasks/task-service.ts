@@ -5,6 +5,8 @@
  * the old or the new definition, and the next start brings the engine in line with it. A task that is
  * enabled but does not start stays enabled with its error recorded: the operator sees what is wrong, and
  * the next start tries again. Changes of one task are taken one after the other (`KeyedLock`).
+ *
+ * A cluster task is stored here like any other, but its row follows the cluster's definition (`SharedTaskRows`).
  */
 
 import { OK } from "#alert/level.ts";
@@ -19,7 +21,8 @@ import { varValues } from "#tick/vars.ts";
 import { checkScript, dbrpsOfChanged, dbrpsOfNew } from "./definition-check.ts";
 import { checkId } from "./ids.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import type { TaskServices } from "./ports.ts";
+import type { Spread, TaskServices } from "./ports.ts";
+import { SharedTaskRows, type TaskEdit } from "./shared-task-rows.ts";
 import type { TaskChange } from "./task-change.ts";
 import { failed, invalid, notFound } from "./task-error.ts";
 import {
@@ -43,9 +46,15 @@ export interface Inspection {
 export class TaskService {
   readonly #services: TaskServices;
   readonly #lock = new KeyedLock();
+  readonly #rows: SharedTaskRows;
 
   constructor(services: TaskServices) {
     this.#services = services;
+    this.#rows = new SharedTaskRows({
+      services,
+      start: (task) => this.#start(task),
+      forget: (id) => this.#forget(id),
+    });
   }
 
   get(id: string): StoredTask | undefined {
@@ -96,28 +105,42 @@ export class TaskService {
   create(change: TaskChange): Promise<StoredTask> {
     const { random } = this.#services;
     const id = change.id === "" ? uuid4(random) : change.id;
-    return this.#lock.run([id], () => this.#create(id, change));
+    return this.#finish(this.#lock.run([id], () => this.#create(id, change)));
   }
 
   /** Changes what the request gives, then follows a change of status or ID. Throws as `create`. */
-  update(id: string, change: TaskChange): Promise<StoredTask> {
+  async update(id: string, change: TaskChange): Promise<StoredTask> {
     const keys = change.id === "" ? [id] : [id, change.id];
-    return this.#lock.run(keys, () => this.#update(id, change));
+    const task = await this.#finish(this.#lock.run(keys, () => this.#update(id, change)));
+    if (task.id !== id) await this.#uncover(id);
+    return task;
   }
 
   /** Stops and forgets a task with its anonymous topics. A missing one is fine. */
-  delete(id: string): Promise<void> {
-    return this.#lock.run([id], () => this.#delete(id));
+  async delete(id: string): Promise<void> {
+    const spread = await this.#lock.run([id], () => this.#delete(id));
+    await this.#tell(spread);
+    await this.#uncover(id);
   }
 
-  /** At start-up: starts enabled tasks in ID order. A failure is logged and recorded; the rest go on. */
+  /** Brings a cluster task here in line with the cluster's definition, and with who is to run it. */
+  followShared(id: string): Promise<void> {
+    return this.#lock.run([id], () => this.#rows.follow(id));
+  }
+
+  /** Does a cluster task run here? */
+  runsShared(id: string): boolean {
+    return this.get(id)?.cluster !== undefined && this.isExecuting(id);
+  }
+
+  /** At start-up: starts enabled tasks of this member alone in ID order. A failure is logged and recorded; the rest go on. */
   async startEnabled(): Promise<void> {
     const { log } = this.#services;
     for (const task of this.#all()) {
-      if (task.status !== "enabled") continue;
+      if (task.status !== "enabled" || task.cluster !== undefined) continue;
       await this.#lock.run([task.id], async () => {
         const now = this.get(task.id);
-        if (now?.status !== "enabled") return;
+        if (now?.status !== "enabled" || now.cluster !== undefined) return;
         const error = await this.#start(now);
         if (error === "") log.debug("task started", { task: now.id, type: now.type });
         else log.error("failed to start task", { task: now.id, err: error });
@@ -131,11 +154,14 @@ export class TaskService {
       const task = this.get(id);
       if (task !== undefined && !this.isExecuting(id)) await this.#saveError(task, error);
     });
+    this.#services.shared?.runners.report();
   }
 
-  /** Tasks made from a template, by ID. */
-  associated(templateId: string): readonly StoredTask[] {
-    return this.#all().filter((task) => task.templateId === templateId);
+  /** Tasks made from a template, by ID; those of the cluster follow only a template of the cluster. */
+  associated({ id, cluster }: StoredTemplate): readonly StoredTask[] {
+    return this.#all().filter(
+      (task) => task.templateId === id && (cluster === true || task.cluster === undefined),
+    );
   }
 
   /**
@@ -164,7 +190,7 @@ export class TaskService {
     );
   }
 
-  async #create(id: string, change: TaskChange): Promise<StoredTask> {
+  async #create(id: string, change: TaskChange): Promise<TaskEdit> {
     const { language, clock } = this.#services;
     checkId("task", id);
     if (this.get(id) !== undefined) throw invalid(`task ${id} already exists`);
@@ -185,24 +211,52 @@ export class TaskService {
       modified: now,
       lastEnabled: change.status === "enabled" ? now : NEVER,
     };
+    if (change.cluster === true) return this.#rows.save(undefined, task);
     await this.#services.store.commit([putTask(task)]);
-    return task.status === "enabled" ? this.#startOrFail(task) : task;
+    return { task, error: task.status === "enabled" ? await this.#start(task) : "" };
   }
 
-  async #update(id: string, change: TaskChange): Promise<StoredTask> {
+  async #update(id: string, change: TaskChange): Promise<TaskEdit> {
     const old = this.get(id);
     if (old === undefined) throw notFound("task does not exist, cannot update");
+    if (old.cluster !== undefined && change.cluster === false) {
+      throw invalid(`task ${id} belongs to the cluster; delete it and define it anew`);
+    }
     const task = this.#merge(old, change);
     const renamed = task.id !== id;
     if (renamed && this.get(task.id) !== undefined) {
       throw failed("failed to create new task during ID change: task already exists");
     }
+    if (old.cluster !== undefined || change.cluster === true) return this.#rows.save(old, task);
     const writes = renamed ? [remove(taskKind, id), putTask(task)] : [putTask(task)];
     await this.#services.store.commit(writes);
-    if (renamed || task.status === "disabled") await this.#services.engine.stop(id);
+    if (renamed || task.status === "disabled") await this.#rows.stop(id);
     if (renamed) await this.#services.snapshots?.delete(id);
     const starts = task.status === "enabled" && (renamed || old.status === "disabled");
-    return starts ? this.#startOrFail(task) : task;
+    return { task, error: starts ? await this.#start(task) : "" };
+  }
+
+  async #finish(work: Promise<TaskEdit>): Promise<StoredTask> {
+    const { task, error, spread } = await work;
+    await this.#tell(spread);
+    if (error !== "") throw failed(error);
+    return this.get(task.id) ?? task;
+  }
+
+  /** A task of this member alone is gone that may have hidden the cluster's. */
+  async #uncover(id: string): Promise<void> {
+    const { shared } = this.#services;
+    if (shared?.task(id) === undefined || this.get(id) !== undefined) return;
+    // The others hear first that it may run here.
+    shared.runners.report();
+    await this.followShared(id);
+    shared.runners.report();
+  }
+
+  async #tell(spread: Spread | undefined): Promise<void> {
+    if (spread === undefined) return;
+    this.#services.shared?.runners.report();
+    await spread();
   }
 
   #merge(old: StoredTask, change: TaskChange): StoredTask {
@@ -243,11 +297,17 @@ export class TaskService {
     }
   }
 
-  async #delete(id: string): Promise<void> {
-    const { engine, store, topics } = this.#services;
+  async #delete(id: string): Promise<Spread | undefined> {
+    if (this.get(id)?.cluster !== undefined) return this.#rows.delete(id);
+    await this.#forget(id);
+    return undefined;
+  }
+
+  async #forget(id: string): Promise<void> {
+    const { store, topics } = this.#services;
     const known = this.get(id) !== undefined;
     if (known) await store.commit([remove(taskKind, id)]);
-    await engine.stop(id);
+    await this.#rows.stop(id);
     if (!known) return;
     await this.#services.snapshots?.delete(id);
     const prefix = `main:${id}:`;
@@ -256,14 +316,9 @@ export class TaskService {
     }
   }
 
-  async #startOrFail(task: StoredTask): Promise<StoredTask> {
-    const error = await this.#start(task);
-    if (error !== "") throw failed(error);
-    return this.get(task.id) ?? task;
-  }
-
   /** Starts a task and keeps its stored error in line with the outcome, which it returns ("" = runs). */
   async #start(task: StoredTask): Promise<string> {
+    this.#rows.noteStart(task);
     const outcome = this.#startNow(task);
     const error = outcome.kind === "refused" ? outcome.error : "";
     if (task.error !== error) await this.#saveError(task, error);
@@ -291,6 +346,7 @@ export class TaskService {
   ): Promise<{ readonly id: string; readonly error: string } | undefined> {
     for (const task of tasks) {
       if (task.status !== "enabled") continue;
+      if (task.cluster !== undefined && !this.#rows.isStarted(task.id)) continue;
       await this.#services.engine.stop(task.id);
       const error = await this.#start(task);
       if (error !== "") return { id: task.id, error };

@@ -17,7 +17,7 @@ const Text = Type.String();
 const Dbrps = Type.Array(Type.Object({ db: Text, rp: Text }));
 const TypeWord = Type.Union([Type.Literal("stream"), Type.Literal("batch")]);
 
-const StoredTaskSchema = Type.Object({
+export const StoredTaskSchema = Type.Object({
   id: Text,
   templateId: Text,
   type: TypeWord,
@@ -31,16 +31,20 @@ const StoredTaskSchema = Type.Object({
   created: Text,
   modified: Text,
   lastEnabled: Text,
+  /** Present on a cluster task. `run` is another one after every start that was asked for. */
+  cluster: Type.Optional(Type.Object({ run: Text })),
 });
 export type StoredTask = Readonly<Static<typeof StoredTaskSchema>>;
 
-const StoredTemplateSchema = Type.Object({
+export const StoredTemplateSchema = Type.Object({
   id: Text,
   type: TypeWord,
   script: Text,
   error: Text,
   created: Text,
   modified: Text,
+  /** Present when cluster tasks use it. */
+  cluster: Type.Optional(Type.Literal(true)),
 });
 export type StoredTemplate = Readonly<Static<typeof StoredTemplateSchema>>;
 

@@ -10,11 +10,12 @@
 import { dotOfScript } from "#engine/dot.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { uuid4 } from "#lib/uuid.ts";
-import { put, remove } from "#storage/store.ts";
+import { put, remove, type Write } from "#storage/store.ts";
 import { checkTemplateScript } from "./definition-check.ts";
 import { checkId } from "./ids.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import type { TaskServices, VarsJson } from "./ports.ts";
+import type { Spread, TaskServices, VarsJson } from "./ports.ts";
+import { type SharedTasks, templateKey, templateRow } from "./shared-tasks.ts";
 import type { TemplateChange } from "./task-change.ts";
 import { failed, invalid, notFound } from "./task-error.ts";
 import type { TaskService } from "./task-service.ts";
@@ -38,6 +39,8 @@ export class TemplateService {
   readonly #services: TaskServices;
   readonly #tasks: TaskService;
   readonly #lock = new KeyedLock();
+  /** Templates of the cluster that others of the same ID stand before; reported once. */
+  readonly #hidden = new Set<string>();
 
   constructor(services: TaskServices, tasks: TaskService) {
     this.#services = services;
@@ -86,26 +89,110 @@ export class TemplateService {
   }
 
   /** Changes a template and all its tasks, or nothing. Throws `TaskError`, `StorageError`. */
-  update(id: string, change: TemplateChange): Promise<StoredTemplate> {
+  async update(id: string, change: TemplateChange): Promise<StoredTemplate> {
     const keys = change.id === "" ? [id] : [id, change.id];
-    return this.#lock.run(keys, () => this.#update(id, change));
+    const { template, spread } = await this.#lock.run(keys, () => this.#update(id, change));
+    await spread?.();
+    return template;
   }
 
   /** Forgets a template; its tasks keep running with the script they have. A missing one is fine. */
-  delete(id: string): Promise<void> {
+  async delete(id: string): Promise<void> {
+    const spread = await this.#lock.run([id], async () => {
+      const template = this.get(id);
+      if (template === undefined) return undefined;
+      const gone = [remove(templateKind, id)];
+      if (template.cluster === true) return this.#deleteShared(template, gone);
+      await this.#services.store.commit(gone);
+      return undefined;
+    });
+    await spread?.();
+  }
+
+  /**
+   * Brings a template here in line with the cluster's. One of this member's own with another script stays; a new script
+   * that one of its tasks here cannot run with is not taken, and the template says so.
+   */
+  followShared(id: string): Promise<void> {
     return this.#lock.run([id], async () => {
-      if (this.get(id) === undefined) return;
-      await this.#services.store.commit([remove(templateKind, id)]);
+      const template = this.#services.shared?.template(id);
+      const row = this.get(id);
+      if (template === undefined) await this.#unshare(row);
+      else if (row === undefined) await this.#store(templateRow(template));
+      else if (row.script === template.script)
+        await this.#store({ ...row, ...templateRow(template) });
+      else if (row.cluster !== true) this.#reportHidden(id);
+      else await this.#adopt(row, templateRow(template));
     });
   }
 
-  async #update(id: string, change: TemplateChange): Promise<StoredTemplate> {
+  async #store(template: StoredTemplate): Promise<void> {
+    if (Bun.deepEquals(this.get(template.id), template)) return;
+    await this.#services.store.commit([put(templateKind, template.id, template)]);
+  }
+
+  /** The cluster deleted it, or this member left the cluster: then tasks of its own may still need it. */
+  async #unshare(row: StoredTemplate | undefined): Promise<void> {
+    if (row?.cluster !== true) return;
+    const { cluster: _, ...own } = row;
+    const isNeeded =
+      this.#services.shared?.isDeletedTemplate(row.id) === false &&
+      this.#tasks.associated(row).some((task) => task.cluster === undefined);
+    if (isNeeded) await this.#store(own);
+    else await this.#services.store.commit([remove(templateKind, row.id)]);
+  }
+
+  async #adopt(row: StoredTemplate, template: StoredTemplate): Promise<void> {
+    try {
+      await this.#replace(row, template);
+      this.#services.log.info("template of the cluster changed", { template: row.id });
+    } catch (error) {
+      const err = `the cluster's version is not in force on this member: ${errorMessage(error)}`;
+      this.#services.log.error("template not changed", { template: row.id, err });
+      await this.#store({ ...row, error: err });
+    }
+  }
+
+  #reportHidden(id: string): void {
+    if (this.#hidden.has(id)) return;
+    this.#hidden.add(id);
+    this.#services.log.warn("a template of this member alone hides the cluster's", {
+      template: id,
+    });
+  }
+
+  /** Its cluster tasks keep the script they have, on members too that learn of both later. */
+  #deleteShared(template: StoredTemplate, gone: readonly Write[]): Promise<Spread> {
+    const shared = this.#shared();
+    const { id, script, type } = template;
+    const tasks = shared
+      .taskIds()
+      .flatMap((task) => shared.task(task) ?? [])
+      .filter((task) => task.templateId === id && task.script !== script)
+      .map((task) => ({ ...task, script, type }));
+    return shared.save({ tasks, deleted: [templateKey(id)] }, gone);
+  }
+
+  #shared(): SharedTasks {
+    const { shared } = this.#services;
+    if (shared === undefined) throw failed("cluster tasks are not available here");
+    return shared;
+  }
+
+  async #update(
+    id: string,
+    change: TemplateChange,
+  ): Promise<{ readonly template: StoredTemplate; readonly spread?: Spread }> {
     const old = this.get(id);
     if (old === undefined) throw notFound("template does not exist, cannot update");
+    if (old.cluster === true && change.id !== "" && change.id !== id) {
+      throw invalid(`template ${id} is used by cluster tasks and cannot be renamed`);
+    }
     const script = change.script === "" ? old.script : change.script;
     const { type } = checkTemplateScript(this.#services.language, script);
     const template: StoredTemplate = {
       ...old,
+      error: "",
       id: change.id === "" ? id : change.id,
       type,
       script,
@@ -115,11 +202,12 @@ export class TemplateService {
       throw failed("failed to create new template during ID change: template already exists");
     }
     await this.#replace(old, template);
-    return template;
+    if (old.cluster !== true) return { template };
+    return { template, spread: await this.#shared().save({ templates: [template] }, []) };
   }
 
   async #replace(old: StoredTemplate, template: StoredTemplate): Promise<void> {
-    const tasks = this.#tasks.associated(old.id);
+    const tasks = this.#tasks.associated(old);
     for (const task of tasks) this.#checkTask(task, template.script);
     const renamed = template.id !== old.id;
     const write = put(templateKind, template.id, template);

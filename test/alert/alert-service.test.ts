@@ -403,7 +403,7 @@ test("statistics name every handler", async () => {
       tags: { topic: "t", handler: "h1", kind: "fake" },
       values: {
         ...{ sent: 0, failed: 0, retried: 0, superseded: 0, expired: 0, dropped: 0 },
-        ...{ waiting: 2, in_flight: 1, broken: 0 },
+        ...{ passed_on: 0, waiting: 2, in_flight: 1, broken: 0 },
         ...{ stopped_match_false: 0, stopped_match_error: 0, stopped_silenced: 0 },
       },
     },

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Delivery, Handler } from "#alert/handler.ts";
 import { type EndReason, HandlerQueue } from "#alert/handler-queue.ts";
-import { DELIVERY_LIMITS, type DeliveryLimits } from "#alert/limits.ts";
+import { DELIVERY_LIMITS, type DeliveryLimits, TURN_ATTEMPTS, TURN_MS } from "#alert/limits.ts";
 import { type Outcome, SENT } from "#alert/outcome.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { silentLog } from "#lib/log.ts";
@@ -52,8 +52,8 @@ class Bench {
     });
   }
 
-  push(ticket: number, id: string, message = `${id}${ticket}`): void {
-    this.queue.push(ticket, delivery({ id, message }));
+  push(ticket: number, id: string, message = `${id}${ticket}`, brief = false): void {
+    this.queue.push(ticket, delivery({ id, message }), brief);
   }
 
   names(): string[] {
@@ -415,4 +415,67 @@ test("every send ends exactly once, in order per ID, whatever happens", async ()
     }),
     { numRuns: 60 },
   );
+});
+
+describe("a turn, while another member can do it", () => {
+  test("ends after three refusals within two seconds, and leaves nothing behind", async () => {
+    const b = new Bench();
+    b.answer = () => RETRY;
+    b.push(1, "a", "a1", true);
+    for (let i = 0; i < 40; i++) await b.advance(50);
+    expect(b.started.length).toBe(TURN_ATTEMPTS);
+    expect(b.started.at(-1)?.ms).toBeLessThan(TURN_MS);
+    expect(b.reasons()).toEqual(["1:passedOn"]);
+    expect(b.ends[0]?.outcome).toEqual(RETRY);
+    expect(b.queue.counters()).toMatchObject({ passedOn: 1, waiting: 0, inFlight: 0 });
+  });
+
+  test("ends at the first failure that comes late", async () => {
+    const b = new Bench();
+    b.push(1, "a", "a1", true);
+    await b.advance(TURN_MS);
+    await b.end(0, RETRY);
+    expect(b.reasons()).toEqual(["1:passedOn"]);
+  });
+
+  test("goes on for a receiver that names the pause it wants", async () => {
+    const b = new Bench();
+    b.push(1, "a", "a1", true);
+    for (let i = 0; i < 10; i++) {
+      await b.end(i, { kind: "retry", error: "429", afterMs: 5_000 });
+      expect(b.reasons()).toEqual([]);
+      await b.advance(5_000);
+    }
+    await b.end(10, SENT);
+    expect(b.reasons()).toEqual(["1:sent"]);
+  });
+
+  test("is one attempt where attempts for other IDs have failed", async () => {
+    const b = new Bench();
+    b.answer = () => RETRY;
+    b.push(1, "a", "a1", true);
+    for (let i = 0; i < 40; i++) await b.advance(50);
+    b.push(2, "b", "b2", true);
+    await quiet();
+    expect(b.names().filter((name) => name === "b2")).toEqual(["b2"]);
+    expect(b.reasons()).toEqual(["1:passedOn", "2:passedOn"]);
+  });
+
+  test("ends with an error that will not go away as any send does", async () => {
+    const b = new Bench();
+    b.push(1, "a", "a1", true);
+    await b.end(0, REJECTED);
+    expect(b.reasons()).toEqual(["1:failed"]);
+  });
+
+  test("leaves the next event of the ID to be tried at once", async () => {
+    const b = new Bench();
+    b.answer = () => RETRY;
+    b.push(1, "a", "a1", true);
+    for (let i = 0; i < 40; i++) await b.advance(50);
+    b.answer = () => SENT;
+    b.push(2, "a", "a2", true);
+    await quiet();
+    expect(b.reasons()).toEqual(["1:passedOn", "2:sent"]);
+  });
 });

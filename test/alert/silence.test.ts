@@ -253,7 +253,7 @@ describe("versions of members", () => {
   test("an edit here is newer than all that came, and is handed on", async () => {
     const { service, store } = world();
     const told: SilenceChange[] = [];
-    service.onChange((one) => told.push(one));
+    service.onChange(async (one) => void told.push(one));
     await service.applySilence(change({}, 41, "m9"));
     expect(told).toEqual([]);
     await service.expire("s1");

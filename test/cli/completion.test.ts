@@ -34,9 +34,15 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${server.port}`;
   mkdirSync(join(home, "bin"));
   writeFileSync(join(home, "cpu one.tick"), "stream|from()|alert()\n");
-  const program = join(home, "bin/kapacitor");
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
-  chmodSync(program, 0o755);
+  for (const [name, role] of [
+    ["kapacitor", ""],
+    ["kapacitorctl", "kapacitorctl"],
+    ["kapacitord", "kapacitord"],
+  ]) {
+    const program = join(home, `bin/${name}`);
+    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${main}' ${role} "$@"\n`);
+    chmodSync(program, 0o755);
+  }
   for (const id of ["cpu_alert", "cpu_load", "disk"]) {
     const define = ["kapacitor", "define", id, "-tick", "cpu.tick", "-dbrp", "a.b"];
     await runCli(define, { url, folder });
@@ -89,7 +95,7 @@ async function inBash(line: string): Promise<string[]> {
 COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
 COMP_WORDS=(${words.map(quote).join(" ")})
 COMP_CWORD=${words.length - 1}
-_kapacitor
+_${words[0]}
 printf '%s\\n' "\${COMPREPLY[@]}"`,
   );
   return out
@@ -101,11 +107,14 @@ printf '%s\\n' "\${COMPREPLY[@]}"`,
 const ALL = [...COMMANDS.filter(({ hidden }) => hidden !== true).map(({ name }) => name), "help"];
 
 test("bash knows the program after the script is read", async () => {
-  const out = await shell("bash", ["--norc", "-c"], ". ./bash && complete -p kapacitor");
-  expect(out).toBe("complete -F _kapacitor kapacitor\n");
+  for (const name of ["kapacitor", "kapacitorctl", "kapacitord"]) {
+    const out = await shell("bash", ["--norc", "-c"], `. ./bash && complete -p ${name}`);
+    expect(out).toBe(`complete -F _${name} ${name}\n`);
+  }
 });
 
-const DEFINE_FLAGS = "-dbrp -file -help -no-reload -output -template -tick -type -vars".split(" ");
+const DEFINE_FLAGS =
+  "-cluster -dbrp -file -help -no-reload -output -template -tick -type -vars".split(" ");
 
 /** Line, what bash adds to its last piece. */
 const BASH_CASES: readonly (readonly [string, readonly string[]])[] = [
@@ -144,6 +153,18 @@ const BASH_CASES: readonly (readonly [string, readonly string[]])[] = [
   ["kapacitor vars ", []],
   ["kapacitor nonsense ", []],
   ["kapacitor service-tests sl", ["slack"]],
+  ["kapacitorctl ", ["doctor", "help", "member", "topic"]],
+  ["kapacitorctl topic ", ["owners"]],
+  ["kapacitorctl -", ["-help", "-output", "-skipVerify", "-url"]],
+  ["kapacitorctl member ", ["add", "list", "remove"]],
+  ["kapacitorctl member list -", ["-help", "-output", "-skipVerify", "-url", "-watch"]],
+  ["kapacitorctl doctor -output ", ["json", "table"]],
+  ["kapacitorctl member remove 5d1f", ["5d1f0d0a-3c52-4a86-8e5c-9a0f6f2b7c01"]],
+  ["kapacitorctl help d", ["doctor"]],
+  ["kapacitord ", ["config", "downgrade", "help", "run", "version"]],
+  ["kapacitord run -log-level D", ["DEBUG"]],
+  ["kapacitord -config cpu", ["cpu one.tick"]],
+  ["kapacitord config -", ["-config", "-help", "-hostname"]],
 ];
 
 describe("bash", () => {
@@ -168,6 +189,20 @@ _kapacitor
 printf '%s\\n' "none: \${#COMPREPLY[@]}"`,
     );
     expect(out).toBe("cpu_alert\ncpu_load\ndisk\nnone: 0\n");
+  });
+
+  test("a server given behind the command of kapacitorctl is the one that is asked", async () => {
+    const out = await shell(
+      "bash",
+      ["--norc", "-c"],
+      `. ./bash
+export KAPACITOR_URL=http://127.0.0.1:1
+COMP_WORDBREAKS=$' \\t\\n'
+COMP_WORDS=(kapacitorctl member remove -url ${url} 5d1f); COMP_CWORD=5
+_kapacitorctl
+printf '%s\\n' "\${COMPREPLY[@]}"`,
+    );
+    expect(out).toBe("5d1f0d0a-3c52-4a86-8e5c-9a0f6f2b7c01\n");
   });
 
   test("words that bash does not break are completed whole", async () => {
@@ -234,7 +269,7 @@ const OTHERS: readonly (readonly [string, string, string])[] = [
     `. ./fish
 for line in 'kapacitor show-te' 'kapacitor list tasks cpu_l' 'kapacitor define x -type s' \\
         'kapacitor define x -type=s' 'kapacitor show-topic main:t5' 'kapacitor define x -no' \\
-        'kapacitor -output json delete topics main:t6'
+        'kapacitor -output json delete topics main:t6' 'kapacitorctl doc' 'kapacitord -log-level D'
     complete -C $line
 end`,
   ],
@@ -254,6 +289,8 @@ test.each([...installed, ["bash", "bash -n", "bash -n ./bash"] as const])(
       "main:t5:alert2",
       "-no-reload",
       "main:t6:alert2",
+      "doctor",
+      "DEBUG",
       "",
     ]);
   },

@@ -104,11 +104,12 @@ describe("fmt", () => {
 describe("backup", () => {
   const bytes = new Uint8Array(300_000).map((_, i) => i % 251);
 
-  async function backup(answer: () => Response, path = "copy.db") {
+  async function backup(answer: () => Response, ...words: string[]) {
+    const [path = "copy.db", ...options] = words;
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
     const url = `http://127.0.0.1:${server.port}`;
     try {
-      return await runCli(["kapacitor", "backup", path], { url, folder });
+      return await runCli(["kapacitor", "backup", path, ...options], { url, folder });
     } finally {
       await server.stop(true);
     }
@@ -117,6 +118,11 @@ describe("backup", () => {
   test("the copy is what the server sent", async () => {
     expect(await backup(() => new Response(bytes))).toEqual({ out: "", err: "", code: 0 });
     expect(new Uint8Array(readFileSync(join(folder, "copy.db")))).toEqual(bytes);
+  });
+
+  test("as JSON it says where the copy is and how large", async () => {
+    const { out, code } = await backup(() => new Response(bytes), "copy.db", "-output", "json");
+    expect([JSON.parse(out), code]).toEqual([{ path: "copy.db", bytes: bytes.length }, 0]);
   });
 
   test("an empty store is an empty file", async () => {

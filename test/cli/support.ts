@@ -39,6 +39,7 @@ export async function runCli(
     err: (text) => {
       err += text;
     },
+    outIsTerminal: false,
     errIsTerminal: false,
     readFile: (path) =>
       decodeText(

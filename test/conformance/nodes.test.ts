@@ -8,6 +8,7 @@ import { type AnyNodeSpec, defineNode } from "#engine/node.ts";
 import { NODE_SPECS } from "#engine/nodes/registry.ts";
 import type { Receiver } from "#engine/receiver.ts";
 import type { Group } from "#model/group.ts";
+import type { Point } from "#model/point.ts";
 import { TestEngine, taskOf } from "#test/support/engine.ts";
 import { evaluateScript } from "#tick/evaluate.ts";
 
@@ -137,6 +138,9 @@ function simple(method: string, make: (out: Receiver) => Receiver): AnyNodeSpec 
 function forwarding(out: Receiver): Receiver {
   return {
     point: (group, point) => out.point(group, point),
+    points(groups, points, count) {
+      for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+    },
     beginBatch: (group, begin) => out.beginBatch(group, begin),
     batchPoint: (group, point) => out.batchPoint(group, point),
     endBatch: (group) => out.endBatch(group),

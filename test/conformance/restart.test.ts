@@ -187,6 +187,9 @@ function sinkOf(seen: string[]): AnyNodeSpec {
     options: () => undefined,
     start: () => ({
       point: (group, passed) => put("point", group, point(passed)),
+      points(groups, points, count) {
+        for (let i = 0; i < count; i++) put("point", groups[i] as Group, point(points[i] as Point));
+      },
       beginBatch: (group, begin: BatchBegin) => put("begin", group, [begin.name, begin.tmaxMs]),
       batchPoint: (group, passed) => put("batch", group, point(passed)),
       endBatch: (group) => put("end", group, null),

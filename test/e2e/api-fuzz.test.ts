@@ -23,9 +23,13 @@ const STEP = 500;
 const LANES = 8;
 /** An answer that takes longer is a hang, ms. Tests of services may have to wait for a time limit. */
 const ANSWER_MS_MAX = 10_000;
-const MAY_WAIT = /service-tests|cluster\/members|\/logs/;
-/** A log session has no end, and its answer begins with the first entry; it is left after this time, ms. */
+const MAY_WAIT = /service-tests|cluster\/members|\/logs|pprof\/profile/;
+/**
+ * A log session has no end, and its answer begins with the first entry; a profile takes half a minute. Both are left
+ * after this time, ms.
+ */
 const LOGS_MS = 50;
+const LONG = /\/logs|pprof\/profile/;
 /**
  * How much larger than in the run's first third the daemon may stay, bytes: what the requests define remains, but
  * a leak of 4 KiB each would show in the full run.
@@ -254,7 +258,7 @@ async function send(
   { method, target, headers, body, chunked }: Sent,
 ): Promise<Answer> {
   const abort = new AbortController();
-  const isEndless = target.includes("/logs");
+  const isEndless = LONG.test(target);
   const timer = setTimeout(() => abort.abort(), isEndless ? LOGS_MS : ANSWER_MS_MAX);
   try {
     // A `Request` takes views of any buffer.

@@ -440,6 +440,16 @@ describe("the cluster", () => {
   });
 
   test.each([
+    ["a cluster of the configuration", { cluster: "a" }, undefined],
+    ["one that is off", { cluster: "off" }, undefined],
+    ["none of that name", { cluster: "x" }, 'unknown cluster "x"'],
+  ])("when a handler is defined: %s", (_name, options, problem) => {
+    const using = services({ kafka: [a, off] });
+    expect(kafka.checkHere?.({ topic: "t", ...options }, using)).toBe(problem);
+    expect(kafka.checkHere?.({ topic: "t", ...options }, services())).toBe(undefined);
+  });
+
+  test.each([
     [{ topic: "" }, "kafka handler needs a topic"],
     [{ template: "{{" }, "unclosed action"],
     [{ partitionAlgorithm: "md5" }, 'invalid partition algorithm "md5"'],
@@ -478,6 +488,25 @@ describe("the cluster", () => {
       ...{ topic: "t", disablePartitionById: false, partitionAlgorithm: "crc32" },
     });
   });
+});
+
+test("messages and failures are counted per cluster and topic", async () => {
+  const broker = await sink();
+  const counted: string[] = [];
+  const using = {
+    ...services({ kafka: [element([broker.address]), element(["127.0.0.1:1"], { id: "down" })] }),
+    count: (name: string, { cluster, topic }: Readonly<Record<string, string>>, what: string) =>
+      counted.push(`${name} ${cluster} ${topic} ${what}`),
+  };
+  for (const cluster of ["default", "down"]) {
+    const handler = open("kafka", { topic: "alerts", cluster }, using);
+    undo.push(() => handler.close?.());
+    await send(handler);
+  }
+  expect(counted).toEqual([
+    "kafka default alerts write_messages",
+    "kafka down alerts write_errors",
+  ]);
 });
 
 test("the self-test produces its message under its key", async () => {

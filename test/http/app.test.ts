@@ -13,6 +13,24 @@ async function errorOf(response: Response): Promise<string> {
   return JSON.parse(await response.text()).error;
 }
 
+test.each([
+  "http://h",
+  "https://h",
+  "http://localhost:9092",
+  "https://localhost:9092",
+  "https://[::1]:1",
+])("%s finds its routes, bodies included", async (origin) => {
+  const services = fakeServices();
+  const app = createApp(services);
+  const ping = await app.handle(new Request(`${origin}/kapacitor/v1/ping`));
+  expect(ping.status).toBe(204);
+  const write = { method: "POST", body: "cpu usage=1 5" };
+  const written = await app.handle(new Request(`${origin}/write?db=d`, write));
+  expect([written.status, services.engine.written.length]).toEqual([204, 1]);
+  const none = await app.handle(new Request(`${origin}/kapacitor/v1/tasks/none?dot-view=labels`));
+  expect(await errorOf(none)).toBe("no task exists");
+});
+
 describe("packing", () => {
   test("an answer is packed when the client can unpack, and says the same", async () => {
     const app = createApp(fakeServices());

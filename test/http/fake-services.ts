@@ -10,7 +10,7 @@ import type { HandlerDefinitions, HandlerEdit, TopicInfo, Topics } from "#alert/
 import type { ClusterView, MemberId, Membership, MemberView } from "#cluster/ports.ts";
 import { formatJsonLine, formatLogfmt } from "#daemon/log-format.ts";
 import type { EngineHost, TaskDefinition, WriteChunk, WriteOutcome } from "#engine/ports.ts";
-import type { HttpServices, TimedEntry } from "#http/services.ts";
+import type { HttpServices, Profiler, TimedEntry } from "#http/services.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { compileGlob } from "#lib/glob.ts";
 import { compareBytes } from "#lib/json.ts";
@@ -286,7 +286,7 @@ export function fakeServices(settings: Partial<HttpServices["settings"]> = {}): 
     serviceTests: SERVICE_TESTS,
     subscriptions: {
       count: () => 2,
-      isToken: (token) => token === "t0ken",
+      permissionOf: (token) => (token === "t0ken" ? "write_points:telegraf" : undefined),
       relink: async () => {},
     },
     sideloads: { reload() {} },
@@ -306,6 +306,7 @@ export function fakeServices(settings: Partial<HttpServices["settings"]> = {}): 
     process: {
       commandLine: ["kapacitord", "-config", "k.conf"],
       memory: () => ({ rss: 3000, heapTotal: 2000, heapUsed: 1000 }),
+      profiler: FAKE_PROFILER,
     },
     settings: {
       defaultRetentionPolicy: "",
@@ -313,6 +314,7 @@ export function fakeServices(settings: Partial<HttpServices["settings"]> = {}): 
       authEnabled: false,
       pprofEnabled: false,
       sharedSecret: "",
+      writeTracing: false,
       ...settings,
     },
     statistics: () => [{ name: "cluster", tags: {}, values: { packets_sent: 3 } }],
@@ -320,6 +322,28 @@ export function fakeServices(settings: Partial<HttpServices["settings"]> = {}): 
     levels,
   };
 }
+
+/** Takes no time; a profile of 13 seconds finds another one at work. */
+const FAKE_PROFILER: Profiler = {
+  async cpu(durationMs) {
+    if (durationMs === 13_000) return undefined;
+    const callFrame = { functionName: "(root)", url: "", lineNumber: -1 };
+    const main = { functionName: "main", url: "../../src/main.ts", lineNumber: 4 };
+    return {
+      nodes: [
+        { id: 1, callFrame, children: [2] },
+        { id: 2, callFrame: main, hitCount: 3, positionTicks: [{ line: 7, ticks: 2 }] },
+      ],
+      startTime: 1_000_000,
+      endTime: 1_000_000 + durationMs * 1000,
+    };
+  },
+  heap: (collectFirst) => ({
+    bytes: collectFirst ? 500 : 1000,
+    objects: { string: 2, Object: 5 },
+  }),
+  heapSnapshot: () => '{"snapshot":{}}',
+};
 
 const SERVICE_TESTS = [
   {

@@ -2,7 +2,8 @@
  * Transcripts of recordings and replays over the real engine, language and directory.
  *
  * The format is that of `transcripts.ts`. A case whose title ends in `(ended)` waits until the recording or replay
- * that its path names has ended; sizes and times of files are masked.
+ * that its path names has ended, one in `(after N alike)` is asked N times before, one in `(while ID runs)`
+ * waits until that replay feeds its task; sizes and times of files are masked.
  */
 
 import { afterAll, describe, expect, test } from "bun:test";
@@ -62,6 +63,10 @@ for (const transcript of readTranscripts(join(import.meta.dir, "recordings"))) {
           await until(() => world.recordings.get(id)?.status !== "running");
           await until(() => world.replays.get(id)?.status !== "running");
         }
+        const [, feeding] = /\(while (\w+) runs\)$/.exec(item.title) ?? [];
+        if (feeding !== undefined) await until(() => world.replays.running(feeding) !== undefined);
+        const alike = Number(/\(after (\d+) alike\)$/.exec(item.title)?.[1] ?? 0);
+        for (let i = 0; i < alike; i++) await run(item);
         const response = await run(item);
         const answer = masked(await response.text());
         if (UPDATING) {

@@ -1,12 +1,16 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { SignJWT } from "jose";
+import { PERMISSION_LENGTH_MAX, USER_PERMISSIONS_MAX } from "#auth/limits.ts";
 import { PASSWORD_BYTES_MAX, PASSWORD_MEMORY_MS, UserService } from "#auth/user-service.ts";
 import { type App, createApp } from "#http/app.ts";
+import { TRACED_BYTES_MAX } from "#http/limits.ts";
 import { fakeServices } from "./fake-services.ts";
 
 const COST = 4;
+const SECRET = "s3cret";
 
 function world() {
-  const fakes = fakeServices({ authEnabled: true });
+  const fakes = fakeServices({ authEnabled: true, sharedSecret: SECRET });
   const users = new UserService(fakes, COST);
   return { users, clock: fakes.clock, app: createApp({ ...fakes, users }) };
 }
@@ -170,4 +174,88 @@ test("a right password is remembered for an hour, a wrong one never", async () =
 test("without a user store, users cannot be asked for", async () => {
   const { status, json } = await ask(createApp(fakeServices()), "a:b", "GET", USERS);
   expect([status, json.error]).toEqual([501, "users are not available: [auth] is not enabled"]);
+});
+
+describe("writes to one database", () => {
+  const { users, app } = world();
+  beforeAll(async () => {
+    await users.create("w", { password: "p", permissions: ["write_points:a b", "api"] });
+  });
+
+  async function write(user: string, path: string) {
+    const headers = { Authorization: user };
+    const request = { method: "POST", headers, body: "cpu usage=1" };
+    const response = await app.handle(new Request(`http://localhost${path}`, request));
+    return `${response.status} ${await response.text()}`;
+  }
+  const basic = (user: string): string => `Basic ${btoa(user)}`;
+  const bearer = async (): Promise<string> => {
+    const token = await new SignJWT({ username: "w", exp: 9e9 })
+      .setProtectedHeader({ alg: "HS512" })
+      .sign(new TextEncoder().encode(SECRET));
+    return `Bearer ${token}`;
+  };
+  const refusal = (name: string, db: string): string =>
+    `"${name}" user is not authorized to write to database "${db}"`;
+
+  test.each([
+    ["/write?db=a%20b", "204 "],
+    ["/kapacitor/v1/write?db=a+b&rp=any", "204 "],
+    ["/write?db=a", `401 ${refusal("w", "a")}\n`],
+    ["/write?db=q%22", `401 ${refusal("w", 'q\\"')}\n`],
+    ["/write", "400 database is required\n"],
+  ])("by name or bearer token: %s is %j", async (path, answer) => {
+    expect(await write(basic("w:p"), path)).toBe(answer);
+    expect(await write(await bearer(), path)).toBe(answer);
+  });
+
+  test("the 2.x write API says it in its own shape", async () => {
+    const coded = JSON.stringify({ code: "unauthorized", message: refusal("w", "c") });
+    expect(await write("Token w:p", "/api/v2/write?bucket=c/rp")).toBe(`401 ${coded}`);
+    expect(await write("Token w:p", "/api/v2/write?bucket=a%20b/rp")).toBe("204 ");
+  });
+
+  test("a subscription's token writes to the database of its subscription only", async () => {
+    const token = basic("~subscriber:t0ken");
+    expect(await write(token, "/write?db=telegraf&rp=autogen")).toBe("204 ");
+    expect(await write(token, "/write?db=other")).toBe(`401 ${refusal("~subscriber", "other")}\n`);
+  });
+
+  test("nothing of a refused body is read", async () => {
+    const { app: fresh } = world();
+    const request = { method: "POST", headers: { Authorization: basic("~subscriber:t0ken") } };
+    const url = "http://localhost/write?db=other";
+    const response = await fresh.handle(new Request(url, { ...request, body: "not a line" }));
+    expect(response.status).toBe(401);
+  });
+
+  test("the list of permissions is bounded", async () => {
+    const many = Array.from({ length: USER_PERMISSIONS_MAX }, (_, i) => `write_points:${i}`);
+    await users.update("w", { permissions: many });
+    const last = `/write?db=${USER_PERMISSIONS_MAX - 1}`;
+    expect(await write(basic("w:p"), last)).toBe("204 ");
+    expect(users.update("w", { permissions: [...many, "api"] })).rejects.toThrow(
+      `invalid permissions: at most ${USER_PERMISSIONS_MAX} may be given`,
+    );
+    const long = `write_points:${"d".repeat(PERMISSION_LENGTH_MAX)}`;
+    expect(users.update("w", { permissions: [long] })).rejects.toThrow("invalid permissions: ");
+  });
+});
+
+test("bodies of writes are in the log when they are traced, their beginning at least", async () => {
+  const services = fakeServices({ writeTracing: true });
+  const app = createApp(services);
+  const write = (body: string) =>
+    app.handle(new Request("http://localhost/write?db=d&rp=r", { method: "POST", body }));
+  await write("cpu usage=1 1");
+  await write(`cpu s="${"x".repeat(TRACED_BYTES_MAX)}" 1`);
+  const traced = services.logged.filter(({ message }) => message.startsWith("write body"));
+  expect(traced[0]?.fields).toEqual({ service: "http", db: "d", rp: "r", body: "cpu usage=1 1" });
+  expect(String(traced[1]?.fields["body"]).length).toBe(TRACED_BYTES_MAX);
+  expect(traced[1]?.fields["bytes-left-out"]).toBe(10);
+  const silent = fakeServices();
+  await createApp(silent).handle(
+    new Request("http://localhost/write?db=d", { method: "POST", body: "c u=1" }),
+  );
+  expect(silent.logged).toEqual([]);
 });

@@ -1,11 +1,11 @@
 /**
- * What must hold (simulation.md §9): some things always, some a stated time after healing.
+ * What must hold of membership (simulation.md §9): some things always, some a stated time after healing.
  *
- * Failures are texts with the number of the invariant. The checker looks at tables and actions, never at how a member
- * came to them.
+ * Failures are texts that begin with the number of the invariant. The checker looks at tables and actions, never at how
+ * a member came to them.
  */
 
-import { ALIVE, DEAD, LEFT, REMOVED } from "#cluster/messages/message.ts";
+import { ALIVE, DEAD, LEFT, REMOVED, SUSPECT } from "#cluster/messages/message.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import type { Action, Input } from "#cluster/swim/io.ts";
 import type { SwimOptions } from "#cluster/swim/options.ts";
@@ -18,6 +18,17 @@ interface Seen {
   rank: number;
 }
 
+/** A6: datagrams of one member in ten seconds; gossip, probes, eager packets and answers at their most. */
+const DATAGRAMS_PER_10_S = 1_500;
+const FAILURES_MAX = 20;
+
+/** What the operator did, as far as it decides who belongs where. */
+export interface Operations {
+  readonly clusterId: string;
+  readonly mayBeRemoved: ReadonlySet<MemberId>;
+  readonly mustBeRemoved: ReadonlyMap<MemberId, MemberId>;
+}
+
 export class Checker {
   readonly failures: string[] = [];
   readonly #options: SwimOptions;
@@ -27,6 +38,8 @@ export class Checker {
   readonly #seen = new Map<string, Map<MemberId, Seen>>();
   /** A10: only members that were paused for more than 2 s may be declared dead in this run. */
   mild = false;
+  /** A7: nothing happens in this run, so nobody is ever suspected. */
+  calm = false;
   /** By member: when its last pause of more than 2 s began and ended. */
   readonly longPauses = new Map<MemberId, { readonly from: number; readonly to: number }>();
   /** Deaths declared by each member. */
@@ -34,8 +47,13 @@ export class Checker {
   /** A4: headers of accepted datagrams by receiver and its life. */
   readonly #accepted = new Map<string, Set<string>>();
   readonly #acceptedCounts = new Map<number, number>();
-  /** Members whose disk was rolled back: their incarnation may fall. */
-  readonly rolledBack = new Set<MemberId>();
+  /** A5: sender, boot and counter of every datagram sent; only looked at in sealed runs. */
+  readonly #nonces = new Set<string>();
+  sealed = false;
+  /** A6: datagrams by member in the current ten seconds. */
+  readonly #sent = new Map<number, { slot: number; count: number }>();
+  /** Members whose disk was rolled back, or whose identity another process used: their incarnation may fall. */
+  unsteady: ReadonlySet<MemberId> = new Set();
   /** Set in the quiet phase: no change may happen. */
   quiet = false;
   changes = 0;
@@ -45,7 +63,7 @@ export class Checker {
   }
 
   fail(text: string): void {
-    if (this.failures.length < 20) this.failures.push(text);
+    if (this.failures.length < FAILURES_MAX) this.failures.push(text);
   }
 
   step(member: SimMember, input: Input, actions: readonly Action[], now: number): void {
@@ -53,7 +71,7 @@ export class Checker {
     if (swim === undefined) return;
     const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
     const highest = this.#incarnations.get(member.id) ?? 0;
-    if (swim.incarnation < highest && !this.rolledBack.has(member.id)) {
+    if (swim.incarnation < highest && !this.unsteady.has(member.id)) {
       this.fail(`A2 at ${at}: own incarnation fell from ${highest} to ${swim.incarnation}`);
     }
     if (swim.incarnation > highest) this.#incarnations.set(member.id, swim.incarnation);
@@ -61,18 +79,36 @@ export class Checker {
     const declared = this.#grew(member, swim.counters["suspicions-timed-out"] ?? 0);
     if (input.kind === "datagram") this.#checkReplay(member, swim, input.bytes, at);
     for (const action of actions) {
-      if (action.kind === "datagram" && action.bytes.length > this.#options.packetMax) {
-        this.fail(`A6 at ${at}: datagram of ${action.bytes.length} bytes`);
-      }
+      if (action.kind === "datagram") this.#checkDatagram(member, action.bytes, now);
       if (action.kind !== "change") continue;
       this.changes++;
       if (this.mild && action.to === DEAD && declared && !this.#wasPaused(action.id, now)) {
         this.fail(`A10 at ${at}: ${action.id} declared dead`);
       }
+      if (this.calm && (action.to === SUSPECT || action.to === DEAD)) {
+        this.fail(`A7 at ${at}: ${action.id} accused in a run without faults`);
+      }
       if (this.quiet) {
         this.fail(`quiet at ${at}: ${action.id} went from ${action.from} to ${action.to}`);
       }
     }
+  }
+
+  #checkDatagram(member: SimMember, bytes: Uint8Array, now: number): void {
+    const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
+    if (bytes.length > this.#options.packetMax) {
+      this.fail(`A6 at ${at}: datagram of ${bytes.length} bytes`);
+    }
+    const slot = Math.floor(now / 10_000);
+    const sent = this.#sent.get(member.index);
+    if (sent?.slot !== slot) this.#sent.set(member.index, { slot, count: 1 });
+    else if (++sent.count === DATAGRAMS_PER_10_S) {
+      this.fail(`A6 at ${at}: ${DATAGRAMS_PER_10_S} datagrams within ten seconds`);
+    }
+    if (!this.sealed) return;
+    const nonce = String.fromCharCode(...bytes.subarray(12, 44));
+    if (this.#nonces.has(nonce)) this.fail(`A5 at ${at}: a nonce was used twice`);
+    this.#nonces.add(nonce);
   }
 
   #grew(member: SimMember, timedOut: number): boolean {
@@ -110,7 +146,7 @@ export class Checker {
       const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
       const n = swim.sizes.members;
       const { queue, relays, links, timers } = swim.sizes;
-      if (queue > 4 * n + 1024 || relays > 40 || links > 192 || timers > 40 + 12 * n) {
+      if (queue > 4 * n + 1024 || relays > 40 || links > 192 || timers > 60 + 12 * n) {
         this.fail(`A1 at ${at}: sizes ${JSON.stringify(swim.sizes)}`);
       }
       const key = `${member.index}/${swim.boot}/${swim.life}`;
@@ -122,6 +158,7 @@ export class Checker {
       for (const entry of swim.entries()) {
         this.#compare(at, seen, entry.id, entry);
         const highest = this.#incarnations.get(entry.id) ?? 0;
+        if (this.unsteady.has(entry.id)) continue;
         if (entry.rank !== REMOVED && entry.incarnation > highest) {
           this.fail(`A2 at ${at}: ${entry.id} has incarnation ${entry.incarnation} > ${highest}`);
         }
@@ -146,22 +183,13 @@ export class Checker {
   }
 
   /**
-   * E1, E2, E8: `undefined` when all views agree with each other and with what is so, else the first
-   * thing that does not. `mayBeRemoved` are those an operator tried to remove.
+   * E1, E2, E8: `undefined` when all views agree with each other and with what is so, else the first thing that does
+   * not.
    */
-  disagreement(
-    members: readonly SimMember[],
-    clusterId: string,
-    mayBeRemoved: ReadonlySet<MemberId>,
-    mustBeRemoved: ReadonlyMap<MemberId, MemberId>,
-  ): string | undefined {
-    const removed = new Set<MemberId>();
-    const inside: SimMember[] = [];
-    for (const member of members) {
-      if (member.swim?.clusterId !== clusterId) continue;
-      inside.push(member);
-      for (const entry of member.swim.entries()) if (entry.rank === REMOVED) removed.add(entry.id);
-    }
+  disagreement(members: readonly SimMember[], operations: Operations): string | undefined {
+    const { clusterId, mayBeRemoved, mustBeRemoved } = operations;
+    const inside = members.filter((member) => member.swim?.clusterId === clusterId);
+    const removed = removedBy(inside);
     for (const id of removed) if (!mayBeRemoved.has(id)) return `E2: ${id} removed by nobody`;
     for (const [id, by] of mustBeRemoved) {
       if (!removed.has(id) && !removed.has(by)) return `E2: removal of ${id} is lost`;
@@ -185,6 +213,35 @@ export class Checker {
     return undefined;
   }
 
+  /**
+   * E1, E2 within the core of a settling run: its members see each other alive, and those dead that are surely gone for
+   * them. What is half there may be seen in any way.
+   */
+  coreDisagreement(
+    core: readonly SimMember[],
+    gone: readonly SimMember[],
+    operations: Operations,
+  ): string | undefined {
+    const inside = core.filter((member) => member.swim?.clusterId === operations.clusterId);
+    const removed = removedBy(inside);
+    const there = inside.filter((member) => !removed.has(member.id));
+    for (const member of there) {
+      for (const other of there) {
+        const entry = member.swim?.entry(other.id);
+        if (entry?.rank !== ALIVE || entry.incarnation !== other.swim?.incarnation) {
+          return `E1: in the core, ${member.index} has ${other.index} as rank ${entry?.rank}`;
+        }
+      }
+      for (const other of gone) {
+        const rank = member.swim?.entry(other.id)?.rank;
+        if (rank === ALIVE || rank === SUSPECT) {
+          return `E2: in the core, ${member.index} has ${other.index}, who is gone, as rank ${rank}`;
+        }
+      }
+    }
+    return undefined;
+  }
+
   #wrongEntry(
     member: SimMember,
     members: readonly SimMember[],
@@ -199,10 +256,20 @@ export class Checker {
       } else if (other.swim !== undefined) {
         if (entry.rank !== ALIVE) return `E2: ${what} has rank ${entry.rank} but runs`;
         if (entry.incarnation !== other.swim.incarnation) return `E1: ${what} is out of date`;
+        const { gossip } = entry.profile ?? {};
+        if (gossip?.host !== other.address.host) return `E1: ${what} has another address`;
       } else if (entry.rank !== DEAD && entry.rank !== LEFT) {
         return `E2: ${what} has rank ${entry.rank} but does not run`;
       }
     }
     return undefined;
   }
+}
+
+function removedBy(inside: readonly SimMember[]): ReadonlySet<MemberId> {
+  const removed = new Set<MemberId>();
+  for (const { swim } of inside) {
+    for (const entry of swim?.entries() ?? []) if (entry.rank === REMOVED) removed.add(entry.id);
+  }
+  return removed;
 }

@@ -1,150 +1,58 @@
 /**
- * The fault schedule of a run, drawn as data before anything happens, and its execution.
+ * Faults happening: each kind begins at a member of the run and arranges its end.
  *
- * Rates differ from run to run: many seeds tell a simple story with one or two faults, some have one
- * kind only, some are stormy. Uniform grey noise finds little.
+ * Which ones happen is data (`plan.ts`); a fault's own dice come from its salt, so that leaving one out moves nothing
+ * else. Once the run settles, members of the core are well and the others stay as they are: ends that come later are
+ * left to the healing.
  */
 
+import { randomUuid } from "#cluster/messages/member-id.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import type { SendFailure } from "#cluster/swim/io.ts";
-import { type Random, shuffle } from "#lib/random.ts";
-import { CALM, type NetworkFaults, pair } from "./network.ts";
-import { add, connected, stopGracefully } from "./operator.ts";
-import type { SimMember, World } from "./sim-member.ts";
-
-export const FAULT_KINDS = [
-  "crash",
-  "host-down",
-  "pause",
-  "slow",
-  "partition",
-  "isolate",
-  "one-way",
-  "bridge",
-  "udp-blocked",
-  "tcp-blocked",
-  "large-blocked",
-  "send-error",
-  "weather",
-  "disk-slow",
-  "disk-fails",
-  "clock",
-  "leave",
-  "remove",
-  "remove-self",
-  "move",
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
-
-export interface Fault {
-  readonly at: number;
-  readonly kind: FaultKind;
-  readonly target: number;
-  readonly other: number;
-  readonly lengthMs: number;
-  /** A kind's own dice, 0 … 2^32−1. */
-  readonly salt: number;
-}
-
-export interface Plan {
-  readonly style: "few" | "one-kind" | "many" | "mild";
-  readonly members: number;
-  readonly sealed: boolean;
-  readonly driftPpm: readonly number[];
-  readonly safetyMs: number;
-  readonly weather: NetworkFaults;
-  readonly faults: readonly Fault[];
-}
-
-/** Everything about a run that comes from its seed. */
-export function drawPlan(random: Random): Plan {
-  const dice = random.below(100);
-  const style = dice < 45 ? "few" : dice < 60 ? "one-kind" : dice < 70 ? "mild" : "many";
-  const members = 3 + random.below(5);
-  const safetyMs = 20_000 + random.below(60_000);
-  const kinds: FaultKind[] =
-    style === "mild"
-      ? ["pause"]
-      : style === "one-kind"
-        ? [FAULT_KINDS[random.below(FAULT_KINDS.length)] ?? "crash"]
-        : [...FAULT_KINDS];
-  const count =
-    style === "few"
-      ? 1 + random.below(3)
-      : style === "many"
-        ? 5 + random.below(15)
-        : style === "mild"
-          ? 8
-          : 4;
-  const longestPause = random.below(2) === 0 ? 1_900 : 20_000;
-  const faults: Fault[] = [];
-  for (let i = 0; i < count; i++) {
-    faults.push({
-      at: random.below(safetyMs - 5_000),
-      kind: kinds[random.below(kinds.length)] ?? "crash",
-      target: random.below(members),
-      other: random.below(members),
-      lengthMs: style === "mild" ? 100 + random.below(longestPause) : drawLength(random),
-      salt: random.u32(),
-    });
-  }
-  faults.sort((a, b) => a.at - b.at);
-  return {
-    style,
-    members,
-    sealed: random.below(10) < 3,
-    driftPpm: Array.from({ length: members }, () => random.below(1_001) - 500),
-    safetyMs,
-    weather: style === "mild" ? { ...CALM, loss: random.float() * 0.05 } : drawWeather(random),
-    faults,
-  };
-}
-
-/** Short faults are as likely as long ones. */
-function drawLength(random: Random): number {
-  return Math.round(100 * 10 ** (random.float() * 2.6));
-}
-
-function drawWeather(random: Random): NetworkFaults {
-  const some = (max: number): number => (random.below(2) === 0 ? 0 : random.float() * max);
-  const slow = random.below(4);
-  return {
-    loss: some(0.3),
-    duplicate: some(0.2),
-    reorder: some(0.3),
-    corrupt: some(0.05),
-    replay: some(0.1),
-    delayMin: slow === 0 ? 40 : slow === 1 ? 5 : 0.1,
-    delayMean: slow === 0 ? 10 : slow === 1 ? 20 : 0.2,
-  };
-}
+import { SeededRandom, shuffle } from "#lib/random.ts";
+import type { Endpoints } from "./endpoints.ts";
+import { pair } from "./network.ts";
+import type { Operator } from "./operator.ts";
+import type { Fault } from "./plan.ts";
+import { SimMember, type World } from "./sim-member.ts";
 
 export interface Stage {
   readonly world: World;
-  readonly members: readonly SimMember[];
-  readonly random: Random;
+  /** All that are or were in the cluster, new ones at the end. */
+  readonly members: SimMember[];
   readonly clusterId: string;
+  readonly operator: Operator;
   /** Removals an operator tried. */
   readonly mayBeRemoved: Set<MemberId>;
-  /** With the member that has it on disk: if that one is removed itself, the removal may be lost. */
+  /** With the member that has it on disk: if that one is removed or loses its disk, the removal may be lost. */
   readonly mustBeRemoved: Map<MemberId, MemberId>;
+  /** Members whose disk was rolled back, or whose identity was used by another process. */
+  readonly unsteady: Set<MemberId>;
   /** The one member that may change its address in this run. */
   mover: SimMember | undefined;
-  /** Healing has begun: operators rest. */
-  over: boolean;
+  /** Copies of members that run somewhere. */
+  readonly clones: SimMember[];
+  /** Two members of another cluster, in runs that need them. */
+  readonly strangers: SimMember[];
+  /** `safety`: faults begin and end. `settling`: the core is well. `healed`: everything is, operators rest. */
+  phase: "safety" | "settling" | "healed";
+  readonly endpoints: Endpoints | undefined;
   trace(text: string): void;
 }
 
 const SEND_ERRORS: readonly SendFailure[] = ["no-route", "not-permitted", "full", "too-large"];
 
-/** Begins a fault and arranges its end. Ends that come after healing do no harm. */
+/** Begins a fault and arranges its end. */
 export function begin(stage: Stage, fault: Fault): void {
   const { world, members } = stage;
   const target = members[fault.target];
   const other = members[fault.other];
   if (target === undefined || other === undefined) return;
   stage.trace(`fault ${fault.kind} member ${fault.target} for ${fault.lengthMs} ms`);
-  const later = (run: () => void): void => world.clock.after(fault.lengthMs, run);
+  const later = (run: () => void): void =>
+    world.clock.after(fault.lengthMs, () => {
+      if (stage.phase === "safety") run();
+    });
   const { network } = world;
   switch (fault.kind) {
     case "crash":
@@ -166,16 +74,19 @@ export function begin(stage: Stage, fault: Fault): void {
     case "isolate":
     case "bridge":
     case "one-way":
-      cutFor(stage, fault, network.cut, sides(stage, fault));
+      cutFor(fault, network.cut, sides(stage, fault), later);
       return;
     case "udp-blocked":
-      cutFor(stage, fault, network.cutUdp, aroundOne(members, target, fault.salt));
+      cutFor(fault, network.cutUdp, aroundOne(members, target, fault.salt), later);
       return;
     case "tcp-blocked":
-      cutFor(stage, fault, network.cutTcp, aroundOne(members, target, fault.salt));
+      cutFor(fault, network.cutTcp, aroundOne(members, target, fault.salt), later);
       return;
     case "large-blocked":
-      cutFor(stage, fault, network.cutLarge, aroundOne(members, target, fault.salt));
+      cutFor(fault, network.cutLarge, aroundOne(members, target, fault.salt), later);
+      return;
+    case "clog":
+      clog(stage, fault, target);
       return;
     case "send-error":
       network.sendErrors.set(target.index, SEND_ERRORS[fault.salt % 4] ?? "full");
@@ -185,7 +96,7 @@ export function begin(stage: Stage, fault: Fault): void {
       const before = network.faults;
       network.faults = { ...before, loss: (fault.salt % 80) / 100 };
       later(() => {
-        if (!stage.over) network.faults = before;
+        network.faults = before;
       });
       return;
     }
@@ -201,22 +112,33 @@ export function begin(stage: Stage, fault: Fault): void {
         target.diskFails = false;
       });
       return;
+    case "old-disk":
+      oldDisk(stage, target, later);
+      return;
+    case "empty-disk":
+      replaceMachine(stage, target, fault, later);
+      return;
+    case "clone":
+      clone(stage, target, fault, later);
+      return;
+    case "foreign":
+      strangerAt(stage, target, later);
+      return;
     case "clock":
       target.wallOffsetMs += ((fault.salt % 7_200) - 3_600) * 1_000;
       return;
     case "leave":
-      stopGracefully(world, target);
-      world.clock.after(fault.lengthMs + 2_000, () => target.start());
+      stage.operator.stop(target);
+      world.clock.after(fault.lengthMs + 2_000, () => {
+        if (stage.phase === "safety") target.start();
+      });
       return;
     case "remove":
       if (fault.target !== fault.other) remove(stage, other, target, fault);
       return;
-    case "remove-self": {
-      // As the daemon does it: another member that can be reached takes the removal.
-      const taker = members.find((m) => m !== target && connected(world, target, m) && !m.paused);
-      if (taker !== undefined && !target.paused) remove(stage, taker, target, fault);
+    case "remove-self":
+      remove(stage, target, target, fault);
       return;
-    }
     case "move":
       // Two that move while they cannot hear each other have no way to meet without names.
       if ((stage.mover ?? target) !== target) return;
@@ -229,7 +151,185 @@ export function begin(stage: Stage, fault: Fault): void {
         target.start();
       });
       return;
+    case "rotate":
+      rotate(stage, target, fault);
+      return;
+    case "endpoint-slow":
+    case "endpoint-refuses":
+    case "endpoint-hangs":
+    case "endpoint-mute":
+      upset(stage, fault, later);
+      return;
+    case "edit-handler":
+      stage.operator.editHandler(target, fault.salt);
+      return;
   }
+}
+
+type Later = (run: () => void) => void;
+
+function cutFor(_fault: Fault, cut: Set<string>, names: readonly string[], later: Later): void {
+  for (const name of names) cut.add(name);
+  later(() => {
+    for (const name of names) cut.delete(name);
+  });
+}
+
+/** Nothing of a member's datagrams leaves for a while, then everything does. */
+function clog(stage: Stage, fault: Fault, target: SimMember): void {
+  const { network, clock } = stage.world;
+  const names = stage.members
+    .filter((member) => member !== target && (fault.salt >> member.index) % 2 === 0)
+    .map((member) => pair(target, member));
+  for (const name of names) network.clogged.add(name);
+  clock.after(Math.min(fault.lengthMs, 10_000), () => network.unclog(names, fault.salt % 3 === 0));
+}
+
+/** The member comes back with what its disk held when the fault began. */
+function oldDisk(stage: Stage, target: SimMember, later: Later): void {
+  target.keepOldDisk();
+  if (target.disk === undefined) return;
+  later(() => {
+    target.crash(false);
+    stage.unsteady.add(target.id);
+    for (const [id, by] of stage.mustBeRemoved) {
+      if (by === target.id) stage.mustBeRemoved.delete(id);
+    }
+    target.start(true);
+  });
+}
+
+/** The machine is lost and another one with an empty disk takes its address; the operator adds it. */
+function replaceMachine(stage: Stage, target: SimMember, fault: Fault, later: Later): void {
+  if (target.retired || stage.members.some((member) => member.retired)) return;
+  target.crash(true);
+  target.retired = true;
+  stage.unsteady.add(target.id);
+  for (const [id, by] of stage.mustBeRemoved) {
+    if (by === target.id) stage.mustBeRemoved.delete(id);
+  }
+  later(() => {
+    const { world, members } = stage;
+    const random = new SeededRandom(fault.salt);
+    const ids = [randomUuid(random.bytes(16)), randomUuid(random.bytes(16))] as const;
+    const fresh = new SimMember(world, members.length, ids[0], ids[1]);
+    fresh.redundancy = target.redundancy;
+    fresh.keys = target.keys;
+    target.moveTo({ host: `10.7.0.${target.index}`, port: 9090 });
+    fresh.moveTo({ host: `10.${fault.salt % 2 === 0 ? 0 : 6}.0.${target.index}`, port: 9090 });
+    members.push(fresh);
+    fresh.start();
+    stage.trace(`member ${fresh.index} stands at the place of ${target.index}`);
+    const taker = members.find((m) => m.swim?.clusterId === stage.clusterId && !m.paused);
+    if (taker === undefined) return;
+    if (fault.salt % 3 === 0) remove(stage, taker, target, { ...fault, salt: 1 });
+    stage.operator.add(taker, fresh);
+  });
+}
+
+/** A process with a copy of the member's disk runs on another machine (U31). */
+function clone(stage: Stage, target: SimMember, fault: Fault, later: Later): void {
+  const { world } = stage;
+  if (target.state !== "up" || target.disk === undefined || stage.clones.length > 0) return;
+  const index = 1_000 + stage.clones.length;
+  const copy = new SimMember(world, index, target.id, randomUuid(new Uint8Array(16)));
+  copy.role = "clone";
+  copy.disk = target.disk;
+  copy.keys = target.keys;
+  copy.moveTo({ host: `10.8.0.${fault.salt % 200}`, port: 9090 });
+  stage.clones.push(copy);
+  stage.unsteady.add(target.id);
+  copy.start();
+  later(() => copy.crash(false));
+}
+
+/** Two members of another cluster, for later. */
+export function formStrangers(stage: Stage): void {
+  for (let i = 0; i < 2; i++) {
+    const bytes = new Uint8Array(16).fill(0x70 + i);
+    const stranger = new SimMember(stage.world, 2_000 + i, randomUuid(bytes), randomUuid(bytes));
+    stranger.role = "stranger";
+    stranger.start();
+    stage.strangers.push(stranger);
+  }
+  const [first, second] = stage.strangers;
+  if (first !== undefined && second !== undefined) stage.operator.add(first, second);
+}
+
+/** A member of another cluster stands at the address of one of ours for a while. */
+function strangerAt(stage: Stage, target: SimMember, later: Later): void {
+  const { world } = stage;
+  const [first] = stage.strangers;
+  if (first === undefined || target.retired || stage.mover === target) return;
+  stage.mover ??= target;
+  if (stage.mover !== target) return;
+  const { address } = target;
+  target.crash(false);
+  world.network.unbind(target);
+  first.crash(false);
+  const home = first.address;
+  first.moveTo({ ...address });
+  first.start();
+  const back = (): void => {
+    first.crash(false);
+    first.moveTo(home);
+    first.start();
+    world.network.bind(target);
+  };
+  world.clock.after(8_000, back);
+  later(() => world.clock.after(8_000, () => target.start()));
+}
+
+/** New key everywhere as second, then as first, then the old one goes; sometimes one member is forgotten for long. */
+function rotate(stage: Stage, target: SimMember, fault: Fault): void {
+  const { world, members } = stage;
+  const [old] = world.keys;
+  if (old === undefined) return;
+  const fresh = new SeededRandom(fault.salt).bytes(32);
+  const steps = [[old, fresh], [fresh, old], [fresh]];
+  steps.forEach((keys, step) => {
+    members.forEach((member, i) => {
+      if (fault.salt % 3 === 0 && member === target) return;
+      world.clock.after(200 + step * 4_000 + i * 300, () => {
+        if (stage.phase !== "safety") return;
+        member.keys = keys;
+        member.input({ kind: "keys", keys, acceptPlain: false });
+      });
+    });
+  });
+}
+
+/** Everything healed: all open with every key that was ever in use, so that nobody is left outside. */
+export function settleKeys(stage: Stage): void {
+  const all: Uint8Array[] = [];
+  for (const member of stage.members) {
+    for (const key of member.keys ?? stage.world.keys) {
+      if (!all.some((known) => Buffer.compare(known, key) === 0)) all.push(key);
+    }
+  }
+  if (all.length < 2) return;
+  for (const member of stage.members) {
+    member.keys = all;
+    member.input({ kind: "keys", keys: all, acceptPlain: false });
+  }
+}
+
+/** One member's way to the endpoints of a topic, or everybody's, goes bad. */
+function upset(stage: Stage, fault: Fault, later: Later): void {
+  const { endpoints } = stage;
+  if (endpoints === undefined) return;
+  const mood =
+    fault.kind === "endpoint-slow"
+      ? { kind: "slow" as const, ms: 10 ** (2 + (fault.salt % 300) / 100) }
+      : fault.kind === "endpoint-refuses"
+        ? { kind: "refuses" as const }
+        : fault.kind === "endpoint-hangs"
+          ? { kind: "hangs" as const }
+          : { kind: "mute" as const };
+  const member = fault.salt % 2 === 0 ? fault.target : undefined;
+  const name = endpoints.names[fault.salt % Math.max(1, endpoints.names.length)] ?? "";
+  endpoints.setMood(name, member, mood);
+  later(() => endpoints.setMood(name, member, undefined));
 }
 
 function remove(stage: Stage, by: SimMember, target: SimMember, fault: Fault): void {
@@ -237,34 +337,28 @@ function remove(stage: Stage, by: SimMember, target: SimMember, fault: Fault): v
   if (by.swim === undefined || by.paused || by.swim.clusterId !== stage.clusterId) return;
   // Two members stay at least, so that there is a cluster to compare with.
   if (stage.mayBeRemoved.size >= stage.members.length - 2) return;
+  if (stage.members.filter((m) => m.swim?.clusterId === stage.clusterId).length <= 2) return;
+  if (target.swim !== undefined && target.swim.clusterId !== stage.clusterId) return;
   stage.mayBeRemoved.add(target.id);
-  const epoch = by.swim.entry(target.id)?.epoch;
-  by.whenDurable(() => sure(stage, by, target, epoch));
-  by.input({ kind: "remove", id: target.id });
+  stage.operator.remove(by, target, (taker, epoch) => sure(stage, taker, target, epoch));
   if (fault.salt % 3 > 0) return;
   world.clock.after(fault.lengthMs, () => {
-    if (stage.over || target.swim === undefined || target.swim.initialized) return;
+    if (stage.phase !== "safety" || target.swim === undefined || target.swim.initialized) return;
     const adder = stage.members.find(
       (m) => m !== target && m.swim?.clusterId === stage.clusterId && m.swim.initialized,
     );
     if (adder === undefined) return;
     stage.mustBeRemoved.delete(target.id);
     stage.trace(`adding member ${target.index} again through ${adder.index}`);
-    add(world, adder, target);
+    stage.operator.add(adder, target);
   });
 }
 
 /** On the remover's disk: this removal is for ever, unless the member was added again meanwhile. */
 function sure(stage: Stage, by: SimMember, target: SimMember, epoch: number | undefined): void {
   if (target.swim?.clusterId === stage.clusterId && target.swim.epoch !== epoch) return;
+  if (stage.unsteady.has(by.id)) return;
   stage.mustBeRemoved.set(target.id, by.id);
-}
-
-function cutFor(stage: Stage, fault: Fault, cut: Set<string>, names: readonly string[]): void {
-  for (const name of names) cut.add(name);
-  stage.world.clock.after(fault.lengthMs, () => {
-    for (const name of names) cut.delete(name);
-  });
 }
 
 function aroundOne(members: readonly SimMember[], target: SimMember, salt: number): string[] {
@@ -278,9 +372,8 @@ function aroundOne(members: readonly SimMember[], target: SimMember, salt: numbe
 }
 
 function sides(stage: Stage, fault: Fault): string[] {
-  const { members } = stage;
-  const order = [...members];
-  shuffle(stage.random, order);
+  const order = [...stage.members];
+  shuffle(new SeededRandom(fault.salt), order);
   const names: string[] = [];
   if (fault.kind === "one-way") {
     if (fault.target !== fault.other) names.push(`${fault.target}>${fault.other}`);

@@ -8,7 +8,7 @@
 
 import type { Address } from "#cluster/ports.ts";
 import type { EndReason, SendFailure } from "#cluster/swim/io.ts";
-import type { Random } from "#lib/random.ts";
+import { type Random, shuffle } from "#lib/random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** What a member's process offers to the network. */
@@ -45,6 +45,8 @@ export const CALM: NetworkFaults = {
 const CONNECT_TIMEOUT_MS = 10_000;
 const STUCK_MS = 15_000;
 const REPLAYS_KEPT = 64;
+/** Datagrams kept back by clogs; further ones are lost. */
+const KEPT_BACK_MAX = 20_000;
 
 /** One side of a connection. */
 export interface End {
@@ -89,6 +91,9 @@ export class Network {
   readonly cutUdp = new Set<string>();
   readonly cutTcp = new Set<string>();
   readonly cutLarge = new Set<string>();
+  /** Directed pairs whose datagrams are kept back until `unclog`. */
+  readonly clogged = new Set<string>();
+  readonly #keptBack: { readonly pair: string; readonly deliver: () => void }[] = [];
   /** Local errors of a host's sends. */
   readonly sendErrors = new Map<number, SendFailure>();
   readonly #recorded: Recorded[] = [];
@@ -166,8 +171,34 @@ export class Network {
     this.#clock.after(this.#delay() + extra, () => {
       const host = this.#hosts.get(key(to));
       if (host?.state !== "up" || this.#isCut(from, host, "udp")) return;
-      if (bytes.length > 600 && this.cutLarge.has(pair(from, host))) return;
-      host.datagram(source, arrived);
+      const way = pair(from, host);
+      if (bytes.length > 600 && this.cutLarge.has(way)) return;
+      if (this.clogged.has(way)) this.#keepBack(way, host, () => host.datagram(source, arrived));
+      else host.datagram(source, arrived);
+    });
+  }
+
+  /** Lets go what was kept back on these pairs, in order or shuffled; newer datagrams pass again. */
+  unclog(pairs: readonly string[], shuffled: boolean): void {
+    for (const name of pairs) this.clogged.delete(name);
+    const free: (() => void)[] = [];
+    for (let i = this.#keptBack.length - 1; i >= 0; i--) {
+      const kept = this.#keptBack[i];
+      if (kept === undefined || this.clogged.has(kept.pair)) continue;
+      this.#keptBack.splice(i, 1);
+      free.unshift(kept.deliver);
+    }
+    if (shuffled) shuffle(this.#random, free);
+    for (const deliver of free) deliver();
+  }
+
+  #keepBack(way: string, host: Host, deliver: () => void): void {
+    if (this.#keptBack.length >= KEPT_BACK_MAX) return;
+    this.#keptBack.push({
+      pair: way,
+      deliver: () => {
+        if (host.state === "up") deliver();
+      },
     });
   }
 

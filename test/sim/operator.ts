@@ -4,6 +4,41 @@ import { decideJoin, idOf, makeOffer, parseOffer } from "#cluster/swim/join-rule
 import { pair } from "./network.ts";
 import type { SimMember, World } from "./sim-member.ts";
 
+/** What faults ask of the operator; with alerts it goes through the daemon's own commands. */
+export interface Operator {
+  add(adder: SimMember, target: SimMember): void;
+  /** `done` is told who has the removal on disk, and in which epoch. */
+  remove(
+    by: SimMember,
+    target: SimMember,
+    done: (taker: SimMember, epoch: number | undefined) => void,
+  ): void;
+  stop(member: SimMember): void;
+  editHandler(at: SimMember, salt: number): void;
+}
+
+/** The operator of members that run nothing beside their membership. */
+export function plainOperator(world: World, members: readonly SimMember[]): Operator {
+  return {
+    add: (adder, target) => add(world, adder, target),
+    remove(by, target, done) {
+      // Removing oneself: another member that can be reached takes the removal, as the daemon has it.
+      const taker =
+        by === target
+          ? members.find((m) => m !== target && connected(world, target, m) && !m.paused)
+          : by;
+      if (taker?.swim === undefined || taker.swim.clusterId !== target.swim?.clusterId) {
+        if (by === target || taker?.swim === undefined) return;
+      }
+      const epoch = taker.swim.entry(target.id)?.epoch;
+      taker.whenDurable(() => done(taker, epoch));
+      taker.input({ kind: "remove", id: target.id });
+    },
+    stop: (member) => stopGracefully(world, member),
+    editHandler: () => {},
+  };
+}
+
 /** One way of an RPC, milliseconds. */
 const HOP_MS = 1;
 

@@ -5,6 +5,7 @@
  * comes back from its disk after a crash with a new boot number, as a process does.
  */
 
+import { drainMicrotasks } from "bun:jsc";
 import { formatHostPort, splitHostPort } from "#cluster/messages/ip.ts";
 import type { IdTable } from "#cluster/messages/member-id.ts";
 import type { Profile } from "#cluster/messages/message.ts";
@@ -16,9 +17,12 @@ import type { Action, Input } from "#cluster/swim/io.ts";
 import type { SwimOptions } from "#cluster/swim/options.ts";
 import { Swim } from "#cluster/swim/swim.ts";
 import { SeededRandom } from "#lib/random.ts";
+import { copyPlatter, type Platter } from "./member-store.ts";
 import type { End, Host, Network, Wire } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
 
+/** A slow process is held up less by a piece of its program than by a step of the membership, which is more work. */
+const TASKS_PER_STEP = 10;
 /** Datagram bytes a paused process's socket holds (simulation.md §6). */
 const SOCKET_BUFFER = 208 * 1024;
 
@@ -34,6 +38,16 @@ export interface World {
   /** False: no disk at all, for runs about size. */
   readonly disks: boolean;
   onStep(member: SimMember, input: Input, actions: readonly Action[]): void;
+  /** What a member's process runs beside its membership; nothing when absent. */
+  readonly program?: (member: SimMember, boot: number) => Program;
+}
+
+/** The rest of a member's process. It lives as long as the process and runs within `SimMember.run`. */
+export interface Program {
+  /** After every step of the membership, with what it asked for. */
+  stepped(actions: readonly Action[]): void;
+  /** The process is gone; nothing may be called any more. */
+  killed(): void;
 }
 
 interface Side {
@@ -49,20 +63,39 @@ export class SimMember implements Host {
   address: Address;
   state: "up" | "stopped" | "silent" = "stopped";
   swim: Swim | undefined;
+  program: Program | undefined;
   #boot = 0;
   disk: Uint8Array | undefined;
   #oldDisk: Uint8Array | undefined;
+  /** The program's tables on the same disk. */
+  platter: Platter = new Map();
+  #oldPlatter: Platter = new Map();
+  /** What it is to the run: one of the members, a copy of one, or somebody of another cluster. */
+  role: "member" | "clone" | "stranger" = "member";
+  /** Its machine is gone for good. */
+  retired = false;
+  /** It stopped clustering because another process has its identity. */
+  halted = false;
+  /** When its process started, global ms. */
+  startedAt = 0;
+  /** Own keys, where they differ from the world's. */
+  keys: readonly Uint8Array[] | undefined;
   diskDelayMs = 2;
   diskFails = false;
   paused = false;
   /** Each step takes up to this long, milliseconds. */
   slowMs = 0;
+  /** `[alert] redundancy` from its next start on. */
+  redundancy = 0;
   /** Parts per million the member's clock runs fast. */
   driftPpm = 0;
   wallOffsetMs = 1_700_000_000_000;
   #busyUntil = 0;
   #draining = false;
-  #inbox: Input[] = [];
+  #inbox: (Input | (() => void))[] = [];
+  /** Inputs that arose while a step's actions were performed. */
+  readonly #nested: Input[] = [];
+  #stepping = false;
   #inboxBytes = 0;
   #wakeGeneration = 0;
   readonly #connections = new Map<number, Side>();
@@ -86,15 +119,23 @@ export class SimMember implements Host {
     return this.#world.clock.now * (1 + this.driftPpm / 1e6);
   }
 
+  /** Counts its starts. */
+  get boot(): number {
+    return this.#boot;
+  }
+
   runs(boot: number): boolean {
     return this.state === "up" && this.#boot === boot;
   }
 
   /** Starts a process from the disk; `oldDisk` from an earlier copy of it. */
   start(useOldDisk = false): void {
-    if (this.state === "up") return;
+    if (this.state === "up" || this.retired) return;
     const world = this.#world;
     this.#boot++;
+    this.startedAt = world.clock.now;
+    this.halted = false;
+    if (useOldDisk) this.platter = copyPlatter(this.#oldPlatter);
     const bytes = useOldDisk ? this.#oldDisk : this.disk;
     const image = bytes === undefined ? undefined : decodeImage(bytes);
     const random = new SeededRandom(world.seed * 7919 + this.index * 104729 + this.#boot);
@@ -121,11 +162,11 @@ export class SimMember implements Host {
     this.#inbox = [];
     this.#inboxBytes = 0;
     this.#busyUntil = 0;
-    if (world.keys.length > 0) {
-      this.input({ kind: "keys", keys: world.keys, acceptPlain: false });
-    }
+    const keys = this.keys ?? world.keys;
+    if (keys.length > 0) this.input({ kind: "keys", keys, acceptPlain: false });
     // The start's numbers are durable before its first packet.
     if (world.disks) this.disk = encodeImage(this.swim.image());
+    this.program = world.program?.(this, this.#boot);
     this.input({ kind: "start" });
   }
 
@@ -134,6 +175,9 @@ export class SimMember implements Host {
     if (this.state !== "up") return;
     this.state = silent ? "silent" : "stopped";
     this.swim = undefined;
+    this.program?.killed();
+    this.program = undefined;
+    this.#nested.length = 0;
     this.#wakeGeneration++;
     for (const { wire, side } of this.#connections.values()) {
       this.#world.network.abandon(wire, side, this);
@@ -144,6 +188,7 @@ export class SimMember implements Host {
 
   keepOldDisk(): void {
     this.#oldDisk = this.disk;
+    this.#oldPlatter = copyPlatter(this.platter);
   }
 
   moveTo(address: Address): void {
@@ -167,7 +212,8 @@ export class SimMember implements Host {
    * process dies first.
    */
   whenDurable(run: () => void): void {
-    if (!this.#world.disks) run();
+    // Without a disk what is decided counts as durable right after the step that decides it.
+    if (!this.#world.disks) this.#world.clock.after(0, run);
     else this.#durable.push(run);
   }
 
@@ -196,6 +242,24 @@ export class SimMember implements Host {
     this.#step(input);
   }
 
+  /** Runs a piece of the program: now, or when the process runs again; never when it died meanwhile. */
+  run(task: () => void): void {
+    if (this.state !== "up") return;
+    if (this.paused || this.#inbox.length > 0 || this.#world.clock.now < this.#busyUntil) {
+      this.#inbox.push(task);
+      if (!this.paused) this.#drainLater();
+      return;
+    }
+    this.#runTask(task);
+  }
+
+  #runTask(task: () => void): void {
+    this.#world.clock.note(this.index, "task");
+    task();
+    if (this.slowMs > 0) this.#busyUntil = this.#world.clock.now + this.slowMs / TASKS_PER_STEP;
+    drainMicrotasks();
+  }
+
   #drainLater(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -212,13 +276,32 @@ export class SimMember implements Host {
         this.#drainLater();
         return;
       }
-      const input = this.#inbox.shift() as Input;
+      const input = this.#inbox.shift() as Input | (() => void);
+      if (typeof input === "function") {
+        this.#runTask(input);
+        continue;
+      }
       if (input.kind === "datagram") this.#inboxBytes -= input.bytes.length;
       this.#step(input);
     }
   }
 
+  /** What comes up during a step waits in line, so the core never runs inside itself. */
   #step(input: Input): void {
+    this.#nested.push(input);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#nested.shift(); next !== undefined; next = this.#nested.shift()) {
+        this.#stepOnce(next);
+      }
+    } finally {
+      this.#stepping = false;
+    }
+    if (this.program !== undefined) drainMicrotasks();
+  }
+
+  #stepOnce(input: Input): void {
     const { swim } = this;
     if (swim === undefined) return;
     const { clock } = this.#world;
@@ -227,6 +310,7 @@ export class SimMember implements Host {
     if (this.slowMs > 0) this.#busyUntil = clock.now + this.slowMs;
     this.#world.onStep(this, input, actions);
     for (const action of actions) this.#perform(action);
+    this.program?.stepped(actions);
   }
 
   #perform(action: Action): void {
@@ -324,7 +408,7 @@ export class SimMember implements Host {
       if (ok) this.disk = bytes;
       else this.#durable.unshift(...waiting);
       this.input({ kind: "stored", ticket, ok });
-      if (ok) for (const run of waiting) run();
+      if (ok) for (const run of waiting) this.run(run);
     });
   }
 
@@ -340,7 +424,7 @@ export class SimMember implements Host {
       roles: ["worker"],
       protocolMin: 1,
       protocolMax: 1,
-      redundancy: 0,
+      redundancy: this.redundancy,
       joined,
       tcpOnly: false,
       leaving: false,

@@ -1,31 +1,37 @@
 /**
- * One run: form a cluster, let the faults of the seed loose, heal, and check (simulation.md §8).
+ * One run: form a cluster, let the faults of the plan loose, let a core settle, heal all, be quiet (simulation.md §8).
  *
- * Everything is drawn from the seed; the same seed gives the same bytes at the same virtual times,
- * which `traceHash` shows.
+ * Everything follows from the plan and the plan from the seed; the same plan gives the same bytes at the same virtual
+ * times, which `traceHash` shows.
  */
 
 import { IdTable, randomUuid } from "#cluster/messages/member-id.ts";
+import { REMOVED } from "#cluster/messages/message.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import type { PlantedBug } from "#cluster/swim/core.ts";
 import type { Action, Input } from "#cluster/swim/io.ts";
-import { LAN } from "#cluster/swim/options.ts";
+import { LAN, type SwimOptions } from "#cluster/swim/options.ts";
 import { systemCrypto } from "#cluster/transport/crypto.ts";
+import { errorMessage } from "#lib/errors.ts";
 import { SeededRandom } from "#lib/random.ts";
+import { AlertRun, type PlantedAlertBug } from "./alert-run.ts";
 import { Checker } from "./checker.ts";
-import { begin, drawPlan, type Plan, type Stage } from "./faults.ts";
-import { CALM, Network } from "./network.ts";
-import { add } from "./operator.ts";
+import { begin, formStrangers, type Stage, settleKeys } from "./faults.ts";
+import { CALM, Network, pair } from "./network.ts";
+import { plainOperator } from "./operator.ts";
+import { drawPlan, type Plan, type Theme } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimMember, type World } from "./sim-member.ts";
 
+export type AnyBug = PlantedBug | PlantedAlertBug;
+
 export interface RunOptions {
-  readonly planted?: ReadonlySet<PlantedBug>;
+  readonly planted?: ReadonlySet<AnyBug>;
   readonly trace?: (line: string) => void;
+  readonly theme?: Theme;
 }
 
 export interface RunResult {
-  readonly seed: number;
   readonly plan: Plan;
   readonly failures: readonly string[];
   readonly traceHash: string;
@@ -37,82 +43,118 @@ export interface RunResult {
 }
 
 const FORM_MS = 10_000;
-/** E2's bound: dials (39 s), two full syncs (72 s), the longest suspicion and a probe round. */
-const HEAL_MS_MAX = 140_000;
-const QUIET_MS = 20_000;
+/** Until the last change of the table is forgotten, ms. */
+const ALERTS_FORM_MS = 7_000;
+const QUIET_MS = 60_000;
+/** Between looks at tables and views. */
+const LOOK_MS = 250;
+/** Longest pause between two dials of somebody who is away, with jitter. */
+const DIAL_MS_MAX = 39_000;
+/** What a long run of the same plan may take at most; beyond it something loops. */
+const STEPS_MAX = 20_000_000;
 
 export function run(seed: number, options: RunOptions = {}): RunResult {
-  const simulation = new Simulation(seed, options);
+  return play(drawPlan(seed, options.theme), options);
+}
+
+export function play(plan: Plan, options: RunOptions = {}): RunResult {
+  const simulation = new Simulation(plan, options);
   try {
     simulation.play();
   } catch (error) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const text = error instanceof Error ? (error.stack ?? error.message) : errorMessage(error);
     simulation.checker.fail(`A1: exception ${text}`);
   }
   return simulation.result();
 }
 
+/** E2: dials and spread, two full syncs, the longest suspicion, and two probe rounds. */
+export function agreeBoundMs(options: SwimOptions, members: number): number {
+  const { gossipIntervalMs, syncIntervalMs, probeIntervalMs, suspicionMult } = options;
+  const e1 = DIAL_MS_MAX + 10 * gossipIntervalMs + 2_000 + 2 * 1.2 * syncIntervalMs;
+  return e1 + 6 * suspicionMult * probeIntervalMs + 2 * probeIntervalMs * members;
+}
+
 class Simulation {
   readonly checker = new Checker(LAN);
-  readonly #seed: number;
   readonly #plan: Plan;
   readonly #world: World;
-  readonly #members: SimMember[] = [];
   readonly #stage: Stage;
+  readonly #alerts: AlertRun | undefined;
   readonly #counters: Record<string, number> = {};
   readonly #last = new Map<number, Readonly<Record<string, number>>>();
   #healthPeak = 0;
   readonly #trace: (line: string) => void;
 
-  constructor(seed: number, options: RunOptions) {
-    this.#seed = seed;
-    const random = new SeededRandom(seed);
-    this.#plan = drawPlan(random);
+  constructor(plan: Plan, options: RunOptions) {
+    this.#plan = plan;
+    const { seed } = plan;
+    const random = new SeededRandom(seed ^ 0x1b873593);
     const clock = new Scheduler();
     const write = options.trace;
     this.#trace = (line) => write?.(`${(clock.now / 1000).toFixed(3).padStart(9)}  ${line}`);
+    const planted = options.planted ?? new Set<AnyBug>();
+    const alerts =
+      plan.alerts === undefined
+        ? undefined
+        : new AlertRun(plan.alerts, { plan, checker: this.checker, planted, trace: this.#trace });
+    this.#alerts = alerts;
+    const members: SimMember[] = [];
     this.#world = {
       clock,
       network: new Network(clock, new SeededRandom(seed ^ 0x5bd1e995)),
       crypto: systemCrypto,
       ids: new IdTable(),
       options: LAN,
-      keys: this.#plan.sealed ? [random.bytes(32)] : [],
+      keys: plan.sealed ? [random.bytes(32)] : [],
       seed,
-      planted: options.planted ?? new Set(),
+      planted: planted as ReadonlySet<PlantedBug>,
       disks: true,
       onStep: (member, input, actions) => this.#onStep(member, input, actions),
+      ...(alerts === undefined
+        ? {}
+        : { program: (member, boot) => alerts.program(this.#world, member, boot) }),
     };
-    for (let i = 0; i < this.#plan.members; i++) {
+    alerts?.open(this.#world, members);
+    for (let i = 0; i < plan.members; i++) {
       const id = randomUuid(random.bytes(16));
       const member = new SimMember(this.#world, i, id, randomUuid(random.bytes(16)));
-      member.driftPpm = this.#plan.driftPpm[i] ?? 0;
-      this.#members.push(member);
+      member.driftPpm = plan.driftPpm[i] ?? 0;
+      member.redundancy = plan.alerts?.redundancy ?? 0;
+      members.push(member);
     }
     this.#stage = {
       world: this.#world,
-      members: this.#members,
-      random: new SeededRandom(seed ^ 0x2545f491),
+      members,
       clusterId: "",
+      operator: alerts?.operator ?? plainOperator(this.#world, members),
       mayBeRemoved: new Set<MemberId>(),
       mustBeRemoved: new Map<MemberId, MemberId>(),
+      unsteady: new Set<MemberId>(),
       mover: undefined,
-      over: false,
+      clones: [],
+      strangers: [],
+      phase: "safety",
+      endpoints: alerts?.endpoints,
       trace: this.#trace,
     };
-    this.checker.mild = this.#plan.style === "mild";
+    this.checker.mild = plan.style === "mild";
+    this.checker.calm = plan.style === "none";
+    this.checker.sealed = plan.sealed;
+    this.checker.unsteady = this.#stage.unsteady;
   }
 
   play(): void {
-    if (!this.#form()) return;
-    this.#suffer();
-    this.#heal();
+    for (const phase of [this.#form, this.#suffer, this.#settle, this.#heal, this.#rest]) {
+      phase.call(this);
+      if (this.checker.failures.length > 0) return;
+    }
   }
 
   result(): RunResult {
     for (const index of this.#last.keys()) this.#collect(index);
+    this.#alerts?.collect(this.#counters);
     return {
-      seed: this.#seed,
       plan: this.#plan,
       failures: this.checker.failures,
       traceHash: this.#world.clock.traceHash,
@@ -123,30 +165,43 @@ class Simulation {
     };
   }
 
-  #form(): boolean {
+  get #members(): readonly SimMember[] {
+    return this.#stage.members;
+  }
+
+  #form(): void {
     const { clock } = this.#world;
     const [first, ...others] = this.#members;
-    if (first === undefined) return false;
+    if (first === undefined) return;
     for (const member of this.#members) member.start();
     Object.assign(this.#stage, { clusterId: first.swim?.clusterId });
+    const random = new SeededRandom(this.#plan.seed ^ 0x2545f491);
     let at = 100;
     for (const other of others) {
       clock.at(at, () => {
-        const adder = this.#members.find((m) => m.swim?.initialized && m !== other) ?? first;
-        add(this.#world, adder, other);
+        // The first cluster is the one that grows: who is in it already may add.
+        const inside = this.#members.filter(
+          (m) => m !== other && m.swim?.initialized && m.swim.clusterId === this.#stage.clusterId,
+        );
+        this.#stage.operator.add(inside[random.below(Math.max(1, inside.length))] ?? first, other);
       });
-      at += this.#stage.random.below(300);
+      at += random.below(300);
     }
-    const formed = this.#until(FORM_MS);
+    if (this.#plan.faults.some(({ kind }) => kind === "foreign")) formStrangers(this.#stage);
+    const formed = this.#until(FORM_MS, () => this.#disagreement());
     if (formed !== undefined) this.checker.fail(`forming: ${formed}`);
+    const ready = this.#until(FORM_MS, () => this.#alerts?.unready());
+    if (ready !== undefined) this.checker.fail(`forming: ${ready}`);
+    // Sends are held for a moment after every change of the table.
+    if (this.#alerts !== undefined) this.#runTo(clock.now + ALERTS_FORM_MS);
     this.#trace(`formed ${this.#plan.members} members`);
-    return formed === undefined;
   }
 
   #suffer(): void {
     const { clock, network } = this.#world;
-    network.faults = this.#plan.weather;
+    network.faults = { ...this.#plan.weather };
     const start = clock.now;
+    this.#alerts?.begin(start);
     for (const fault of this.#plan.faults) {
       clock.at(start + fault.at, () => {
         const { now } = clock;
@@ -154,81 +209,162 @@ class Simulation {
         if (fault.kind === "pause" && fault.lengthMs > 2_000 && target !== undefined) {
           this.checker.longPauses.set(target.id, { from: now, to: now + fault.lengthMs });
         }
+        this.#alerts?.faultBegins(fault);
         begin(this.#stage, fault);
       });
     }
-    const end = start + this.#plan.safetyMs;
-    while (clock.now < end && this.checker.failures.length === 0) {
-      clock.runUntil(Math.min(end, clock.now + 250));
-      this.checker.inspect(this.#members, clock.now);
-    }
+    this.#runTo(start + this.#plan.safetyMs);
+  }
+
+  /** A core is well from now on, everybody else stays as they are (livelocks show here). */
+  #settle(): void {
+    const { network } = this.#world;
+    const core = this.#plan.core.flatMap((index) => this.#members[index] ?? []);
+    this.#trace(`settling; the core is ${core.map((m) => m.index).join(", ")}`);
+    this.#stage.phase = "settling";
+    network.faults = { ...CALM };
+    settleKeys(this.#stage);
+    for (const member of core) this.#mend(member);
+    for (const a of core) for (const b of core) this.#open(pair(a, b));
+    this.#runTo(this.#world.clock.now + 1_500);
+    for (const member of core) member.start();
+    this.#alerts?.settling(core);
+    const gone = this.#members.filter((m) => !core.includes(m) && m.state !== "up");
+    const bound = agreeBoundMs(LAN, this.#members.length);
+    const wrong = this.#until(bound, () => this.checker.coreDisagreement(core, gone, this.#stage));
+    if (wrong !== undefined) this.checker.fail(`${wrong}, ${bound / 1000} s after settling`);
+    const untold = this.#until(this.#alerts?.tellBoundMs ?? 0, () => this.#alerts?.untold(core));
+    if (untold !== undefined) this.checker.fail(`${untold} in the core`);
   }
 
   #heal(): void {
-    if (this.checker.failures.length > 0) return;
     const { clock, network } = this.#world;
     this.#trace("healing everything");
-    this.#stage.over = true;
-    network.faults = { ...CALM };
+    this.#stage.phase = "healed";
     for (const cut of [network.cut, network.cutUdp, network.cutTcp, network.cutLarge]) cut.clear();
+    network.unclog([...network.clogged], false);
     network.sendErrors.clear();
-    for (const member of this.#members) {
-      member.diskDelayMs = 2;
-      member.diskFails = false;
-      member.slowMs = 0;
-      member.resume();
-    }
+    for (const copy of this.#stage.clones) copy.crash(false);
+    for (const member of this.#members) this.#mend(member);
+    this.#alerts?.healed();
     // What was arranged by late faults happens now and is over.
-    clock.runUntil(clock.now + 3_000);
+    this.#runTo(clock.now + 12_000);
     for (const member of this.#members) {
-      member.resume();
+      this.#mend(member);
+      if (member.halted) member.crash(false);
       member.start();
     }
-    const wrong = this.#until(HEAL_MS_MAX);
-    if (wrong !== undefined) {
-      this.checker.fail(`${wrong}, ${HEAL_MS_MAX / 1000} s after healing`);
-      return;
-    }
-    this.#trace("all agree");
-    clock.runUntil(clock.now + 2_000);
-    this.checker.quiet = true;
-    clock.runUntil(clock.now + QUIET_MS);
-    this.checker.inspect(this.#members, clock.now);
+    settleKeys(this.#stage);
+    this.#bringBack();
+    const bound = agreeBoundMs(LAN, this.#members.length);
+    const wrong = this.#until(bound, () => this.#disagreement());
+    if (wrong !== undefined) this.checker.fail(`${wrong}, ${bound / 1000} s after healing`);
+    else this.#trace("all agree");
+    const alerts = this.#alerts;
+    if (alerts === undefined || wrong !== undefined) return;
+    const unsettled = this.#until(alerts.settleBoundMs, () => alerts.unsettled(this.#stage));
+    if (unsettled !== undefined) this.checker.fail(unsettled);
+    else this.#trace("alerts are settled");
+  }
+
+  /**
+   * Machines that took the place of lost ones are added until they are in, and who removed itself while nobody heard of
+   * it is removed elsewhere too.
+   */
+  #bringBack(): void {
+    const { clock } = this.#world;
+    const { clusterId, mayBeRemoved, operator } = this.#stage;
+    const taker = this.#members.find((m) => m.swim?.clusterId === clusterId);
     for (const member of this.#members) {
-      const queue = member.swim?.sizes.queue ?? 0;
+      if (member.swim === undefined || member.swim.clusterId === clusterId) continue;
+      if (!mayBeRemoved.has(member.id) || taker === undefined) continue;
+      const known = taker.swim?.entry(member.id);
+      if (known !== undefined && known.rank !== REMOVED) operator.remove(taker, member, () => {});
+    }
+    const outside = this.#members.filter(
+      (m) =>
+        m.index >= this.#plan.members &&
+        m.swim?.clusterId !== this.#stage.clusterId &&
+        !this.#stage.mayBeRemoved.has(m.id),
+    );
+    if (taker !== undefined) for (const member of outside) operator.add(taker, member);
+    clock.after(5_000, () => {
+      if (!this.checker.quiet) this.#bringBack();
+    });
+  }
+
+  #rest(): void {
+    const { clock } = this.#world;
+    this.#runTo(clock.now + 2_000);
+    this.checker.quiet = true;
+    this.#alerts?.quiet();
+    this.#runTo(clock.now + QUIET_MS);
+    for (const member of this.#members) {
+      const { queue = 0, relays = 0, links = 0 } = member.swim?.sizes ?? {};
       if (queue > 0) this.checker.fail(`E7: member ${member.index} still gossips ${queue} facts`);
-      const { relays = 0, links = 0 } = member.swim?.sizes ?? {};
       if (relays > 0 || links > 8) {
         this.checker.fail(
           `E7: member ${member.index} keeps ${relays} relays, ${links} connections`,
         );
       }
     }
+    for (const stranger of this.#stage.strangers) {
+      if ((stranger.swim?.sizes.members ?? 2) !== 2) {
+        this.checker.fail("E2: the other cluster has other members than its own");
+      }
+    }
+    this.#alerts?.rested(this.#stage);
   }
 
-  /** Runs until all agree; the first disagreement left at the bound. */
-  #until(boundMs: number): string | undefined {
+  #mend(member: SimMember): void {
+    member.diskDelayMs = 2;
+    member.diskFails = false;
+    member.slowMs = 0;
+    this.#world.network.sendErrors.delete(member.index);
+    member.resume();
+  }
+
+  #open(name: string): void {
+    const { cut, cutUdp, cutTcp, cutLarge } = this.#world.network;
+    for (const names of [cut, cutUdp, cutTcp, cutLarge]) names.delete(name);
+    this.#world.network.unclog([name], false);
+  }
+
+  #disagreement(): string | undefined {
+    return this.checker.disagreement(this.#members, this.#stage);
+  }
+
+  /** Runs on, looking at tables now and then; stops early at a failure. */
+  #runTo(end: number): void {
     const { clock } = this.#world;
-    const end = clock.now + boundMs;
-    let wrong: string | undefined;
     while (clock.now < end && this.checker.failures.length === 0) {
-      clock.runUntil(clock.now + 250);
+      clock.runUntil(Math.min(end, clock.now + LOOK_MS));
       this.checker.inspect(this.#members, clock.now);
-      const { clusterId, mayBeRemoved, mustBeRemoved } = this.#stage;
-      wrong = this.checker.disagreement(this.#members, clusterId, mayBeRemoved, mustBeRemoved);
-      if (wrong === undefined) return undefined;
+      if (clock.steps > STEPS_MAX) this.checker.fail("A1: the run does not come to an end");
     }
-    return this.checker.failures.length > 0 ? undefined : wrong;
+  }
+
+  /** Runs until nothing is wrong; what is wrong at the bound. */
+  #until(boundMs: number, wrong: () => string | undefined): string | undefined {
+    const end = this.#world.clock.now + boundMs;
+    for (;;) {
+      if (this.checker.failures.length > 0) return undefined;
+      const what = wrong();
+      if (what === undefined || this.#world.clock.now >= end) return what;
+      this.#runTo(Math.min(end, this.#world.clock.now + LOOK_MS));
+    }
   }
 
   #onStep(member: SimMember, input: Input, actions: readonly Action[]): void {
     const { swim } = member;
     if (swim === undefined) return;
-    this.checker.step(member, input, actions, this.#world.clock.now);
     if (this.#last.get(member.index) !== swim.counters) {
       this.#collect(member.index);
       this.#last.set(member.index, swim.counters);
     }
+    for (const action of actions) if (action.kind === "duplicate") this.#duplicate(member);
+    if (member.role !== "member") return;
+    this.checker.step(member, input, actions, this.#world.clock.now);
     this.#healthPeak = Math.max(this.#healthPeak, swim.health.peak);
     for (const action of actions) {
       if (action.kind === "change") {
@@ -240,6 +376,20 @@ class Simulation {
         this.#trace(`${member.index}: ${action.kind}`);
       }
     }
+  }
+
+  /** U31: of two processes the one that started later gives way. */
+  #duplicate(member: SimMember): void {
+    this.#trace(`${member.role} ${member.index}: duplicate`);
+    member.halted = true;
+    this.#counters["duplicates-stopped"] = (this.#counters["duplicates-stopped"] ?? 0) + 1;
+    const copy = this.#stage.clones.find((one) => one.id === member.id);
+    if (member.role !== "member" || copy === undefined) {
+      if (member.role === "member") this.checker.fail(`A1: ${member.index} gave way to nobody`);
+      return;
+    }
+    const [own, theirs] = [member.swim?.boot ?? 0n, copy.swim?.boot ?? 0n];
+    if (own < theirs) this.checker.fail(`A1: member ${member.index} gave way to a younger copy`);
   }
 
   /** A process ended or the run did: its counters join the sums. */

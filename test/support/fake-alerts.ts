@@ -20,6 +20,10 @@ export class FakeAlerts implements AlertPort {
     this.states.set(`${event.topic}\n${event.id}`, stateOf(event));
   }
 
+  isBlank(topic: string): boolean {
+    return ![...this.states.keys()].some((key) => key.startsWith(`${topic}\n`));
+  }
+
   lastState(topic: string, id: string): EventState | undefined {
     return this.states.get(`${topic}\n${id}`);
   }

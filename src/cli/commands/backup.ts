@@ -2,6 +2,7 @@
 
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import type { OutputFile } from "../environment.ts";
+import { report } from "../output.ts";
 import { Progress } from "../progress.ts";
 
 export const backup: Command = {
@@ -10,12 +11,14 @@ export const backup: Command = {
   help: `Usage: kapacitor backup PATH
 
 Writes a consistent copy of everything the server stores to a file.`,
+  json: '{"path", "bytes"}',
   flags: {},
   words: { each: ["file"] },
   run: copyStore,
 };
 
-async function copyStore(args: readonly string[], { api, environment }: CommandContext) {
+async function copyStore(args: readonly string[], context: CommandContext) {
+  const { api, environment } = context;
   const [path] = args;
   if (path === undefined || args.length !== 1) throw new UsageError("Must provide file path.");
   const progress = new Progress(environment, `Backup to ${path}`);
@@ -30,10 +33,11 @@ async function copyStore(args: readonly string[], { api, environment }: CommandC
       progress.bytes(written, of);
     });
     file ??= environment.createFile(path);
-    if (received === total) return;
-    throw new Error(
-      `failed to download entire backup, only wrote ${written} bytes out of a total ${total} bytes.`,
-    );
+    if (received !== total)
+      throw new Error(
+        `failed to download entire backup, only wrote ${written} bytes out of a total ${total} bytes.`,
+      );
+    report(context, { path, bytes: written }, []);
   } finally {
     progress.close();
     file?.close();

@@ -1,9 +1,9 @@
-/** `completion`: the script that teaches a shell this program's commands. Ours. */
+/** `completion`: the script that teaches a shell the commands of kapacitor, kapacitorctl and kapacitord. Ours. */
 
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { bashCompletion } from "../completion/bash.ts";
 import { fishCompletion } from "../completion/fish.ts";
-import { completionRules } from "../completion/rules.ts";
+import { completionPrograms } from "../completion/programs.ts";
 import { zshCompletion } from "../completion/zsh.ts";
 import { readFlags } from "../flags.ts";
 
@@ -12,7 +12,8 @@ export const completion: Command = {
   summary: "Print the completion script of a shell.",
   help: `Usage: kapacitor completion bash|zsh|fish
 
-Prints a script that completes commands, options, files, and the IDs that the server knows.
+Prints a script that completes commands, options, files, and the IDs that the server knows, for kapacitor,
+kapacitorctl and kapacitord.
 
 Examples:
   $ source <(kapacitor completion bash)
@@ -30,14 +31,14 @@ async function printScript(args: readonly string[], { environment }: CommandCont
   }
   // The list of commands contains this one, so it is looked up when it is complete.
   const { COMMANDS } = await import("./registry.ts");
-  const rules = completionRules(COMMANDS);
+  const programs = completionPrograms(COMMANDS);
   switch (shell) {
     case "bash":
-      return environment.out(bashCompletion(rules));
+      return environment.out(bashCompletion(programs));
     case "zsh":
-      return environment.out(zshCompletion(rules, COMMANDS));
+      return environment.out(zshCompletion(programs));
     case "fish":
-      return environment.out(fishCompletion(rules, COMMANDS));
+      return environment.out(fishCompletion(programs));
     default:
       throw new UsageError(`unknown shell ${shell}, must be one of bash, zsh, fish`);
   }

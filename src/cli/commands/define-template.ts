@@ -1,8 +1,9 @@
 /** `define-template`: creates a template, or changes it and all its tasks. Source: cli §2. */
 
-import { pathPart } from "../api.ts";
+import { pathPart, record } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { readFlags } from "../flags.ts";
+import { report } from "../output.ts";
 import { withScriptExcerpt } from "../script-error.ts";
 import { TASK_TYPES } from "../words.ts";
 
@@ -19,6 +20,7 @@ Options:
 
 Examples:
   $ kapacitor define-template generic_mean -tick mean.tick`,
+  json: "the template as GET /kapacitor/v1/templates/ID gives it",
   flags: { tick: "text", type: "text" },
   flagValues: { tick: "file", type: TASK_TYPES },
   words: { each: ["templates"] },
@@ -40,7 +42,10 @@ async function defineIt(args: readonly string[], context: CommandContext): Promi
   const path = `/templates/${pathPart(id)}`;
   const existing = await api.find(path, { "script-format": "formatted" });
   const atHand = script === undefined ? undefined : { text: script, template: true };
-  await withScriptExcerpt(atHand, () =>
-    existing === undefined ? api.post("/templates", { id, ...body }) : api.patch(path, body),
-  );
+  await withScriptExcerpt(atHand, async () => {
+    const defined = await (existing === undefined
+      ? api.post("/templates", { id, ...body })
+      : api.patch(path, body));
+    report(context, record(defined), []);
+  });
 }

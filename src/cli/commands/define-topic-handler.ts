@@ -1,8 +1,9 @@
 /** `define-topic-handler`: creates or replaces a topic handler from a file. Source: cli §2. */
 
 import { readDefinition } from "#lib/definition-file.ts";
-import { pathPart } from "../api.ts";
+import { pathPart, record } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
+import { report } from "../output.ts";
 
 export const defineTopicHandler: Command = {
   name: "define-topic-handler",
@@ -20,12 +21,14 @@ Creates or replaces a topic handler. The file is YAML or JSON:
 
 Examples:
   $ kapacitor define-topic-handler slack_cpu.yaml`,
+  json: "the handler as GET /kapacitor/v1/alerts/topics/TOPIC/handlers/ID gives it",
   flags: {},
   words: { each: ["file"] },
   run: defineIt,
 };
 
-async function defineIt(args: readonly string[], { api, environment }: CommandContext) {
+async function defineIt(args: readonly string[], context: CommandContext) {
+  const { api, environment } = context;
   const [path] = args;
   if (path === undefined || args.length !== 1) {
     throw new UsageError("Must provide a path to a handler file.");
@@ -38,6 +41,8 @@ async function defineIt(args: readonly string[], { api, environment }: CommandCo
   const body = { topic, id, kind, match, options };
   const handlers = `/alerts/topics/${pathPart(topic)}/handlers`;
   const existing = await api.find(`${handlers}/${pathPart(id)}`);
-  if (existing === undefined) await api.post(handlers, body);
-  else await api.put(`${handlers}/${pathPart(id)}`, body);
+  const defined = await (existing === undefined
+    ? api.post(handlers, body)
+    : api.put(`${handlers}/${pathPart(id)}`, body));
+  report(context, record(defined), []);
 }

@@ -10,6 +10,7 @@ import { pathPart, record, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { parseDbrp } from "../dbrp-flag.ts";
 import { type Flags, readFlags } from "../flags.ts";
+import { report } from "../output.ts";
 import { type ScriptAtHand, withScriptExcerpt } from "../script-error.ts";
 import { TASK_TYPES } from "../words.ts";
 
@@ -21,6 +22,7 @@ const FLAGS = {
   vars: "text",
   file: "text",
   "no-reload": "boolean",
+  cluster: "boolean",
 } as const;
 
 export const define: Command = {
@@ -39,10 +41,15 @@ Options:
   -vars PATH        JSON file of values for the template's vars.
   -file PATH        YAML or JSON file with template-id, dbrps and vars; used alone.
   -no-reload        Do not restart a running task.
+  -cluster          A task of the whole cluster: stored once, run by as many members as [alert]
+                    redundancy says, moved when one of them is gone. All members must get the
+                    data. Without it, a new task belongs to the member that is asked.
 
 Examples:
   $ kapacitor define cpu -tick cpu.tick -dbrp telegraf.autogen
-  $ kapacitor define cpu_host_a -file cpu_host_a.yaml`,
+  $ kapacitor define cpu_host_a -file cpu_host_a.yaml
+  $ kapacitor define cpu -tick cpu.tick -cluster`,
+  json: "the task as GET /kapacitor/v1/tasks/ID gives it",
   flags: FLAGS,
   flagValues: {
     tick: "file",
@@ -57,22 +64,25 @@ Examples:
 
 async function defineTask(args: readonly string[], context: CommandContext): Promise<void> {
   const [id, ...options] = args;
-  if (id === undefined || args.length % 2 === 0) throw new UsageError("Must provide a task ID.");
+  // Options come in pairs; the original takes an odd one out for a missing ID.
+  const paired = args.filter((word) => !/^--?cluster(=.*)?$/.test(word));
+  if (id === undefined || paired.length % 2 === 0) throw new UsageError("Must provide a task ID.");
   const flags = readFlags(options, FLAGS);
-  const definition = readFlagged(id, flags, context);
+  const shared = flags.isSet("cluster") ? { cluster: true } : {};
+  const definition = { ...readFlagged(id, flags, context), ...shared };
   const existing = await findTask(context.api, id);
+  let defined: unknown;
   await withScriptExcerpt(scriptOf(definition), async () => {
-    if (existing === undefined) {
-      await context.api.post("/tasks", { id, ...definition, status: "disabled" });
-    } else {
-      await context.api.patch(`/tasks/${pathPart(id)}`, definition);
-    }
+    defined = await (existing === undefined
+      ? context.api.post("/tasks", { id, ...definition, status: "disabled" })
+      : context.api.patch(`/tasks/${pathPart(id)}`, definition));
   });
   const wasRunning = existing !== undefined && text(existing, "status") === "enabled";
   if (wasRunning && !flags.isSet("no-reload")) {
     await context.api.patch(`/tasks/${pathPart(id)}`, { status: "disabled" });
-    await context.api.patch(`/tasks/${pathPart(id)}`, { status: "enabled" });
+    defined = await context.api.patch(`/tasks/${pathPart(id)}`, { status: "enabled" });
   }
+  report(context, record(defined), []);
 }
 
 function scriptOf({ script, vars }: JsonRecord): ScriptAtHand | undefined {

@@ -1,7 +1,8 @@
 /** `disable`: stops tasks. Source: cli §4. */
 
 import type { Command } from "../command.ts";
-import { setStatus } from "../task-status.ts";
+import { report } from "../output.ts";
+import { CHANGED_TASKS, setStatus } from "../task-status.ts";
 
 export const disable: Command = {
   name: "disable",
@@ -13,7 +14,10 @@ Stops every task whose ID matches one of the patterns.
 Examples:
   $ kapacitor disable cpu_alert
   $ kapacitor disable '*_alert'`,
+  json: CHANGED_TASKS,
   flags: {},
   words: { each: ["tasks"], rest: "tasks" },
-  run: (args, { api }) => setStatus(api, args, "disabled"),
+  async run(args, context) {
+    report(context, { tasks: await setStatus(context.api, args, "disabled") }, []);
+  },
 };

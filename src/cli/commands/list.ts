@@ -3,7 +3,15 @@
 import { type JsonRecord, record, records, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { handlersMatching, LIST_DEFAULTS, topicsMatching } from "../matching.ts";
-import { columnWidth, formatDbrps, formatLocalTime, left, report, right } from "../output.ts";
+import {
+  columnWidth,
+  formatDbrps,
+  formatLocalTime,
+  formatMembers,
+  left,
+  report,
+  right,
+} from "../output.ts";
 import { formatSize } from "../size.ts";
 
 export const list: Command = {
@@ -111,10 +119,19 @@ function ids(rows: readonly JsonRecord[], key = "id"): string[] {
 async function listTasks(patterns: readonly string[], context: CommandContext) {
   const rows = await rowsOf("tasks", patterns, context);
   const width = columnWidth(ids(rows), 2);
-  const line = (id: string, type: string, status: string, runs: string, dbrps: string) =>
-    left(id, width) + left(type, 10) + left(status, 10) + left(runs, 10) + dbrps;
+  const dbrpsHead = "Databases and Retention Policies";
+  // Where each runs, as the last column, and only when there are tasks of the cluster.
+  const hasMembers = rows.some((row) => row["members"] !== undefined);
+  const dbrpsWidth = hasMembers ? columnWidth([dbrpsHead, ...rows.map(formatDbrps)], 0) : 0;
+  const line = (...cells: readonly [string, string, string, string, string, string]) =>
+    left(cells[0], width) +
+    left(cells[1], 10) +
+    left(cells[2], 10) +
+    left(cells[3], 10) +
+    left(cells[4], dbrpsWidth) +
+    (hasMembers ? cells[5] : "");
   const lines = [
-    line("ID", "Type", "Status", "Executing", "Databases and Retention Policies"),
+    line("ID", "Type", "Status", "Executing", dbrpsHead, "Members"),
     ...rows.map((row) =>
       line(
         text(row, "id"),
@@ -122,6 +139,7 @@ async function listTasks(patterns: readonly string[], context: CommandContext) {
         text(row, "status"),
         text(row, "executing"),
         formatDbrps(row),
+        formatMembers(row),
       ),
     ),
   ];

@@ -1,7 +1,7 @@
 /** `member`: cluster membership, the same as `kapacitorctl member`. */
 
 import type { Command } from "../command.ts";
-import { MEMBER_HELP, MEMBER_JSON, runMember } from "../member.ts";
+import { MEMBER_FLAGS, MEMBER_HELP, MEMBER_JSON, runMember } from "../member.ts";
 import { NO_WORDS } from "../words.ts";
 
 export const member: Command = {
@@ -9,7 +9,7 @@ export const member: Command = {
   summary: "List, add and remove the members of a cluster.",
   help: MEMBER_HELP,
   json: MEMBER_JSON,
-  flags: {},
+  flags: MEMBER_FLAGS,
   words: {
     verbs: { list: NO_WORDS, add: { each: ["text"] }, remove: { each: ["members"] } },
   },

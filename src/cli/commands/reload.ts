@@ -1,7 +1,8 @@
 /** `reload`: stops tasks and starts them again. Source: cli §4. */
 
 import type { Command } from "../command.ts";
-import { setStatus } from "../task-status.ts";
+import { report } from "../output.ts";
+import { CHANGED_TASKS, setStatus } from "../task-status.ts";
 
 export const reload: Command = {
   name: "reload",
@@ -12,10 +13,11 @@ Disables, then enables every task whose ID matches one of the patterns.
 
 Examples:
   $ kapacitor reload cpu_alert`,
+  json: CHANGED_TASKS,
   flags: {},
   words: { each: ["tasks"], rest: "tasks" },
-  async run(args, { api }) {
-    await setStatus(api, args, "disabled");
-    await setStatus(api, args, "enabled");
+  async run(args, context) {
+    await setStatus(context.api, args, "disabled");
+    report(context, { tasks: await setStatus(context.api, args, "enabled") }, []);
   },
 };

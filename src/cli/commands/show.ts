@@ -3,7 +3,7 @@
 import { type JsonRecord, pathPart, record, text } from "../api.ts";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { readFlags } from "../flags.ts";
-import { formatDbrps, formatServerTime, left, report } from "../output.ts";
+import { formatDbrps, formatMembers, formatServerTime, left, report } from "../output.ts";
 import { formatVar } from "../var-value.ts";
 
 export const show: Command = {
@@ -43,6 +43,7 @@ async function showTask(args: readonly string[], context: CommandContext) {
     `Type: ${text(task, "type")}`,
     `Status: ${text(task, "status")}`,
     `Executing: ${text(task, "executing")}`,
+    ...(task["members"] === undefined ? [] : [`Members: ${formatMembers(task)}`]),
     `Created: ${time("created")}`,
     `Modified: ${time("modified")}`,
     `LastEnabled: ${time("last-enabled")}`,

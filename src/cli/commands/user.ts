@@ -21,6 +21,7 @@ Options, behind the name:
   -password TEXT      Better given as KAPACITOR_USER_PASSWORD, which nobody sees in a list of processes.
   -admin              Make an administrator; -admin=false makes a normal user of one.
   -permissions LIST   Comma-separated: api, config_api, write_points, all, none. Replaces all.
+                      write_points:DB lets write to the database DB only; several may be given.
 
 Examples:
   $ kapacitor user add bob -permissions api,write_points

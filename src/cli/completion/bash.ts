@@ -6,15 +6,16 @@
  * plain text and never expanded, so that no name on the server can run anything here.
  */
 
-import type { CompletionRule } from "./rules.ts";
+import type { CompletionProgram } from "./programs.ts";
 import { shellTables } from "./tables.ts";
 
-export function bashCompletion(rules: readonly CompletionRule[]): string {
-  return `# Completion of kapacitor for bash. Install it once:
-#   kapacitor completion bash > /usr/share/bash-completion/completions/kapacitor
+export function bashCompletion(programs: readonly CompletionProgram[]): string {
+  return `# Completion of kapacitor, kapacitorctl and kapacitord for bash. Install it once:
+#   cd /usr/share/bash-completion/completions && kapacitor completion bash > kapacitor &&
+#     ln -s kapacitor kapacitorctl && ln -s kapacitor kapacitord
 # or for this shell: source <(kapacitor completion bash)
 
-${shellTables(rules)}
+${programs.map(shellTables).join("\n\n")}
 
 # The words up to the cursor, put together again, in the array words.
 _kapacitor_words() {
@@ -41,7 +42,9 @@ _kapacitor_offer() {
     COMPREPLY+=("\${shown#"$lead"}")
 }
 
-_kapacitor() {
+# Completes for the program with the tables $1; with $2 its options may stand anywhere.
+_kapacitor_complete() {
+    local tables=$1 everywhere=$2
     local words reply at='' flag='' before='' word='' number=0 globals=() i
     local cursor typed prefix='' lead='' breaks=''
     COMPREPLY=()
@@ -52,14 +55,14 @@ _kapacitor() {
         word=\${words[i]}
         if [[ $word == -?* ]]; then
             flag=\${word/#--/-}
-            if [[ $at == '' && $flag != -output* ]]; then globals+=("$word"); fi
-            if [[ $flag != *=* ]] && _kapacitor_value "$at" "$flag"; then
+            if [[ ($at == '' || $everywhere) && $flag != -output* ]]; then globals+=("$word"); fi
+            if [[ $flag != *=* ]] && "\${tables}_value" "$at" "$flag"; then
                 ((i++))
                 if ((i == \${#words[@]} - 1)); then break; fi
-                if [[ $at == '' && $flag != -output ]]; then globals+=("\${words[i]}"); fi
+                if [[ ($at == '' || $everywhere) && $flag != -output ]]; then globals+=("\${words[i]}"); fi
             fi
             flag=''
-        elif _kapacitor_is_open "$at" && ((number == 0)); then
+        elif "\${tables}_is_open" "$at" && ((number == 0)); then
             at=\${at:+$at }$word
         else
             before=$word
@@ -73,17 +76,17 @@ _kapacitor() {
 
     typed=$cursor
     if [[ $flag ]]; then
-        _kapacitor_value "$at" "$flag"
+        "\${tables}_value" "$at" "$flag"
     elif [[ $cursor == -*=* ]]; then
         flag=\${cursor/#--/-}
         prefix=\${cursor%%=*}=
         typed=\${cursor#*=}
-        _kapacitor_value "$at" "\${flag%%=*}" || return 0
+        "\${tables}_value" "$at" "\${flag%%=*}" || return 0
     elif [[ $cursor == -* ]]; then
-        _kapacitor_flags "$at"
+        "\${tables}_flags" "$at"
         reply=(words "\${reply[@]}")
     else
-        _kapacitor_word "$at" "$number"
+        "\${tables}_word" "$at" "$number"
     fi
 
     case "\${reply[0]}" in
@@ -108,6 +111,11 @@ _kapacitor() {
     esac
 }
 
-complete -F _kapacitor kapacitor
+${programs.map(entry).join("\n")}
 `;
+}
+
+function entry({ name, flagsAnywhere }: CompletionProgram): string {
+  return `_${name}() { _kapacitor_complete _${name} ${flagsAnywhere ? "1" : "''"}; }
+complete -F _${name} ${name}`;
 }

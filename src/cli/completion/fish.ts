@@ -1,52 +1,19 @@
 /** Completion for fish: the same rules and the same walk, in fish's own language. */
 
-import type { Command } from "../command.ts";
+import type { CompletionProgram } from "./programs.ts";
 import { actionOf, type CompletionRule, openPaths } from "./rules.ts";
 
-export function fishCompletion(
-  rules: readonly CompletionRule[],
-  commands: readonly Command[],
-): string {
-  return `# Completion of kapacitor for fish. Install it once:
-#   kapacitor completion fish > ~/.config/fish/completions/kapacitor.fish
+export function fishCompletion(programs: readonly CompletionProgram[]): string {
+  return `# Completion of kapacitor, kapacitorctl and kapacitord for fish. Install it once:
+#   cd ~/.config/fish/completions && kapacitor completion fish > kapacitor.fish &&
+#     ln -s kapacitor.fish kapacitorctl.fish && ln -s kapacitor.fish kapacitord.fish
 
-# Does the next word belong to the path $argv[1]?
-function __kapacitor_is_open
-    contains -- "$argv[1]" ${openPaths(rules).map(quoted).join(" ")}
-end
+${programs.map(tablesOf).join("\n\n")}
 
-# Options behind the path $argv[1], one a line.
-function __kapacitor_flags
-    switch "$argv[1]"
-${rules.map(flagCase).join("\n")}
-    end
-end
-
-# What the value of option $argv[2] behind the path $argv[1] is; fails for an option without one.
-function __kapacitor_value
-    switch "$argv[1] $argv[2]"
-${rules.flatMap(valueCases).join("\n")}
-        case '*'
-            return 1
-    end
-end
-
-# What word number $argv[2] behind the path $argv[1] is.
-function __kapacitor_word
-    switch "$argv[1] $argv[2]"
-${rules.flatMap(wordCases).join("\n")}
-    end
-end
-
-function __kapacitor_commands
-${commands
-  .filter(({ hidden }) => hidden !== true)
-  .map(commandLine)
-  .join("\n")}
-    printf '%s\\t%s\\n' help 'Show the help of a command.'
-end
-
+# Completes for the program with the tables $argv[1]; with $argv[2] its options may stand anywhere.
 function __kapacitor_complete
+    set -l tables $argv[1]
+    set -l everywhere $argv[2]
     set -l words (commandline -opc)
     set -l typed (commandline -ct)
     set -l program (string replace -r '^~' -- $HOME $words[1])
@@ -57,19 +24,19 @@ function __kapacitor_complete
     set -l flag ''
     for word in $words[2..-1]
         if test -n "$flag"
-            if test -z "$at"; and test $flag != -output
+            if test -z "$at" -o -n "$everywhere"; and test $flag != -output
                 set -a globals $word
             end
             set flag ''
         else if string match -q -r '^-.' -- $word
             set flag (string replace -r '^--' -- - $word)
-            if test -z "$at"; and not string match -q -- '-output*' $flag
+            if test -z "$at" -o -n "$everywhere"; and not string match -q -- '-output*' $flag
                 set -a globals $word
             end
-            if string match -q -- '*=*' $flag; or not __kapacitor_value "$at" $flag >/dev/null
+            if string match -q -- '*=*' $flag; or not "$tables"_value "$at" $flag >/dev/null
                 set flag ''
             end
-        else if test $number -eq 0; and __kapacitor_is_open "$at"
+        else if test $number -eq 0; and "$tables"_is_open "$at"
             set at (string trim -- "$at $word")
         else
             set before $word
@@ -80,19 +47,19 @@ function __kapacitor_complete
     set -l prefix ''
     set -l action
     if test -n "$flag"
-        set action (__kapacitor_value "$at" $flag)
+        set action ("$tables"_value "$at" $flag)
     else if string match -q -r '^-.*=' -- $typed
         set prefix (string replace -r '=.*' -- '=' $typed)
         set typed (string replace -r '^[^=]*=' -- '' $typed)
-        set action (__kapacitor_value "$at" (string replace -r '^--?(.*)=' -- '-$1' $prefix))
+        set action ("$tables"_value "$at" (string replace -r '^--?(.*)=' -- '-$1' $prefix))
     else if string match -q -- '-*' $typed
-        __kapacitor_flags "$at"
+        "$tables"_flags "$at"
         return
     else if test -z "$at"
-        __kapacitor_commands
+        "$tables"_commands
         return
     else
-        set action (__kapacitor_word "$at" $number)
+        set action ("$tables"_word "$at" $number)
     end
 
     switch "$action[1]"
@@ -107,8 +74,47 @@ function __kapacitor_complete
     end
 end
 
-complete -c kapacitor -f -a '(__kapacitor_complete)'
+${programs.map(entry).join("\n")}
 `;
+}
+
+function entry({ name, flagsAnywhere }: CompletionProgram): string {
+  const anywhere = flagsAnywhere ? "1" : '""';
+  return `complete -c ${name} -f -a '(__kapacitor_complete __${name} ${anywhere})'`;
+}
+
+function tablesOf({ name, rules, commands }: CompletionProgram): string {
+  return `# Does the next word belong to the path $argv[1]?
+function __${name}_is_open
+    contains -- "$argv[1]" ${openPaths(rules).map(quoted).join(" ")}
+end
+
+# Options behind the path $argv[1], one a line.
+function __${name}_flags
+    switch "$argv[1]"
+${rules.map(flagCase).join("\n")}
+    end
+end
+
+# What the value of option $argv[2] behind the path $argv[1] is; fails for an option without one.
+function __${name}_value
+    switch "$argv[1] $argv[2]"
+${rules.flatMap(valueCases).join("\n")}
+        case '*'
+            return 1
+    end
+end
+
+# What word number $argv[2] behind the path $argv[1] is.
+function __${name}_word
+    switch "$argv[1] $argv[2]"
+${rules.flatMap(wordCases).join("\n")}
+    end
+end
+
+function __${name}_commands
+${commands.map(commandLine).join("\n")}
+end`;
 }
 
 function flagCase({ path, flags }: CompletionRule): string {
@@ -132,7 +138,7 @@ function caseOf(key: string, action: readonly string[]): string {
   return `        case ${quoted(key)}\n            ${body}`;
 }
 
-function commandLine({ name, summary }: Command): string {
+function commandLine({ name, summary }: CompletionProgram["commands"][number]): string {
   return `    printf '%s\\t%s\\n' ${quoted(name)} ${quoted(summary)}`;
 }
 

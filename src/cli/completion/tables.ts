@@ -4,11 +4,12 @@
  * Everything printed comes from this program's own tables; IDs of the server never get into a script's text.
  */
 
+import type { CompletionProgram } from "./programs.ts";
 import { actionOf, type CompletionRule, openPaths } from "./rules.ts";
 
-export function shellTables(rules: readonly CompletionRule[]): string {
+export function shellTables({ name, rules }: CompletionProgram): string {
   return `# Does the next word belong to the path $1?
-_kapacitor_is_open() {
+_${name}_is_open() {
     case "$1" in
     ${openPaths(rules).map(quoted).join("|")}) return 0 ;;
     esac
@@ -16,7 +17,7 @@ _kapacitor_is_open() {
 }
 
 # Options behind the path $1.
-_kapacitor_flags() {
+_${name}_flags() {
     case "$1" in
 ${rules.map(flagCase).join("\n")}
     *) reply=() ;;
@@ -24,7 +25,7 @@ ${rules.map(flagCase).join("\n")}
 }
 
 # What the value of option $2 behind the path $1 is; fails for an option without one.
-_kapacitor_value() {
+_${name}_value() {
     case "$1 $2" in
 ${rules.flatMap(valueCases).join("\n")}
     *) return 1 ;;
@@ -32,7 +33,7 @@ ${rules.flatMap(valueCases).join("\n")}
 }
 
 # What word number $2 behind the path $1 is.
-_kapacitor_word() {
+_${name}_word() {
     case "$1 $2" in
 ${rules.flatMap(wordCases).join("\n")}
     *) reply=() ;;

@@ -1,43 +1,39 @@
 /** Completion for zsh: the same tables and the same walk as in bash, answers through zsh's own builtins. */
 
-import type { Command } from "../command.ts";
-import type { CompletionRule } from "./rules.ts";
+import type { CompletionProgram } from "./programs.ts";
 import { quoted, shellTables } from "./tables.ts";
 
-export function zshCompletion(
-  rules: readonly CompletionRule[],
-  commands: readonly Command[],
-): string {
-  return `#compdef kapacitor
-# Completion of kapacitor for zsh. Install it once, into a directory of $fpath:
+export function zshCompletion(programs: readonly CompletionProgram[]): string {
+  const names = programs.map(({ name }) => name).join(" ");
+  return `#compdef ${names}
+# Completion of kapacitor, kapacitorctl and kapacitord for zsh. Install it once, into a directory of $fpath:
 #   kapacitor completion zsh > "\${fpath[1]}/_kapacitor"
 # or for this shell: source <(kapacitor completion zsh)
 
-${shellTables(rules)}
-
-_kapacitor_commands=(
-${commands
-  .filter(({ hidden }) => hidden !== true)
-  .map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`)
-  .join("\n")}
-    'help:Show the help of a command.'
-)
+${programs.map(tablesOf).join("\n\n")}
 
 _kapacitor() {
+    local tables=_\${service:-kapacitor} everywhere=''
     local at='' flag='' before='' word='' number=0 i
     local -a globals reply ids
+    case $tables in
+${programs
+  .filter(({ flagsAnywhere }) => flagsAnywhere)
+  .map(({ name }) => `    _${name}) everywhere=1 ;;`)
+  .join("\n")}
+    esac
     for ((i = 2; i < CURRENT; i++)); do
         word=\${(Q)words[i]}
         if [[ $word == -?* ]]; then
             flag=\${word/#--/-}
-            if [[ $at == '' && $flag != -output* ]]; then globals+=("$word"); fi
-            if [[ $flag != *=* ]] && _kapacitor_value "$at" "$flag"; then
+            if [[ ($at == '' || $everywhere != '') && $flag != -output* ]]; then globals+=("$word"); fi
+            if [[ $flag != *=* ]] && "\${tables}_value" "$at" "$flag"; then
                 ((i++))
                 if ((i == CURRENT)); then break; fi
-                if [[ $at == '' && $flag != -output ]]; then globals+=("\${(Q)words[i]}"); fi
+                if [[ ($at == '' || $everywhere != '') && $flag != -output ]]; then globals+=("\${(Q)words[i]}"); fi
             fi
             flag=''
-        elif _kapacitor_is_open "$at" && ((number == 0)); then
+        elif "\${tables}_is_open" "$at" && ((number == 0)); then
             at=\${at:+$at }$word
         else
             before=$word
@@ -46,20 +42,20 @@ _kapacitor() {
     done
 
     if [[ $flag != '' ]]; then
-        _kapacitor_value "$at" "$flag"
+        "\${tables}_value" "$at" "$flag"
     elif [[ $PREFIX == -*=* ]]; then
         flag=\${PREFIX/#--/-}
         compset -P '*='
-        _kapacitor_value "$at" "\${flag%%=*}" || return 1
+        "\${tables}_value" "$at" "\${flag%%=*}" || return 1
     elif [[ $PREFIX == -* ]]; then
-        _kapacitor_flags "$at"
+        "\${tables}_flags" "$at"
         compadd -- "\${reply[@]}"
         return
     elif [[ $at == '' ]]; then
-        _describe command _kapacitor_commands
+        _describe command \${tables}_commands
         return
     else
-        _kapacitor_word "$at" "$number"
+        "\${tables}_word" "$at" "$number"
     fi
 
     case "\${reply[1]-}" in
@@ -77,7 +73,18 @@ _kapacitor() {
 if [[ "\${funcstack[1]-}" == _kapacitor ]]; then
     _kapacitor "$@"
 else
-    compdef _kapacitor kapacitor
+    compdef _kapacitor ${names}
 fi
 `;
+}
+
+function tablesOf(program: CompletionProgram): string {
+  const commands = program.commands.map(
+    ({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`,
+  );
+  return `${shellTables(program)}
+
+_${program.name}_commands=(
+${commands.join("\n")}
+)`;
 }

@@ -8,10 +8,10 @@
 import { type AlertEvent, decodeEvent, encodeEvent } from "#alert/event.ts";
 import type { Level } from "#alert/level.ts";
 import { errorMessage } from "#lib/errors.ts";
-import type { LaneId, Notice } from "../ownership/notices.ts";
+import type { LaneId, Notice, PassNotice } from "../ownership/notices.ts";
 import type { Stamp } from "../ownership/stamp.ts";
 import { type MemberId, WireError } from "../ports.ts";
-import { wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import { wireCount, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
 import { parseMemberId } from "../transport/hello.ts";
 
 const NAMES_MAX = 10_000;
@@ -85,9 +85,15 @@ export function encodeNotice(notice: Notice): unknown {
     case "hold":
       return ["hold", notice.topic, notice.id, notice.handler];
     case "pass":
-      return ["pass", encodeAlert(notice.event), notice.handlers, notice.failed];
+      return [
+        ...["pass", encodeAlert(notice.event), notice.handlers, notice.failed],
+        ...(notice.never === undefined ? [] : [notice.round ?? 0, notice.never]),
+      ];
     case "settled":
-      return ["settled", notice.topic, notice.id, encodeStamp(notice.stamp), notice.done];
+      return [
+        ...["settled", notice.topic, notice.id, encodeStamp(notice.stamp), notice.done],
+        ...(notice.dropped === true ? [true] : []),
+      ];
   }
 }
 
@@ -109,6 +115,7 @@ export function readNotice(input: unknown): Notice {
         event: readAlert(rest[0]),
         handlers: rest[1] === null ? null : readTexts(rest[1], "handlers"),
         failed: wireList(rest[2], "failed", NAMES_MAX).map(readMember),
+        ...readRound(rest),
       };
     case "settled":
       return {
@@ -117,10 +124,20 @@ export function readNotice(input: unknown): Notice {
         id: wireText(rest[1], "id"),
         stamp: readStamp(rest[2]),
         done: readTexts(rest[3], "done"),
+        ...(rest[4] === true ? { dropped: true as const } : {}),
       };
     default:
       throw new WireError(`notice of unknown kind ${String(kind).slice(0, 40)}`);
   }
+}
+
+/** What members of an earlier release leave out. */
+function readRound([, , , round, never]: readonly unknown[]): Partial<PassNotice> {
+  if (round === undefined) return {};
+  return {
+    round: wireCount(round, "round"),
+    never: wireList(never, "never", NAMES_MAX).map(readMember),
+  };
 }
 
 function readTexts(input: unknown, what: string): readonly string[] {

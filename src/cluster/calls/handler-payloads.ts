@@ -1,34 +1,42 @@
 /**
- * The wire and disk form of a replicated definition: `[topic, id, spec or null, counter, member, deleted at]`.
+ * The wire and disk form of a replicated handler: `[topic, id, spec or null, counter, member, edited at]`.
  *
- * Specs keep every field, known to this release or not, so that mixed versions do not lose any.
+ * Specs keep every field, known to this release or not, so that mixed versions do not lose any. An empty ID without a
+ * spec is a deleted topic.
  */
 
 import type { HandlerSpec } from "#alert/handler.ts";
 import { WireError } from "../ports.ts";
 import type { Definition } from "../replicate/definition-table.ts";
-import { wireCount, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
-import { readMember } from "./alert-payloads.ts";
+import { wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import { encodeEdit, readEdit } from "./definition-payloads.ts";
 
-export const DEFINITIONS_MAX = 10_000;
+export type HandlerDefinition = Definition<HandlerSpec>;
 
-export function encodeDefinition({ topic, id, spec, version, at }: Definition): unknown {
-  return [topic, id, spec, version.counter, version.member, at];
+/** Key of a handler in its table. */
+export function handlerKey(topic: string, id: string): string {
+  return JSON.stringify([topic, id]);
 }
 
-export function readDefinition(input: unknown): Definition {
+/** The topic and ID of such a key. */
+export function handlerOfKey(key: string): { readonly topic: string; readonly id: string } {
+  const [topic, id] = JSON.parse(key) as readonly [string, string];
+  return { topic, id };
+}
+
+export function encodeHandler(definition: HandlerDefinition): unknown {
+  const { topic, id } = handlerOfKey(definition.key);
+  return [topic, id, definition.value, ...encodeEdit(definition)];
+}
+
+export function readHandler(input: unknown): HandlerDefinition {
   const [topic, id, spec, counter, member, at] = wireList(input, "definition", 6);
   const where = { topic: wireText(topic, "topic"), id: wireText(id, "id") };
   return {
-    ...where,
-    spec: spec === null ? null : readSpec(spec, where),
-    version: { counter: wireCount(counter, "counter"), member: readMember(member) },
-    at: wireCount(at, "at"),
+    key: handlerKey(where.topic, where.id),
+    value: spec === null ? null : readSpec(spec, where),
+    ...readEdit(counter, member, at),
   };
-}
-
-export function readDefinitions(input: unknown): readonly Definition[] {
-  return wireList(input, "definitions", DEFINITIONS_MAX).map(readDefinition);
 }
 
 function readSpec(

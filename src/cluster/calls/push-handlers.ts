@@ -1,13 +1,13 @@
 /** `push-handlers`: definitions that are new to the sender. Answered when they are on the receiver's disk. */
 
-import type { Definition } from "../replicate/definition-table.ts";
-import { defineCall, wireNothing, wireRecord } from "../rpc/define-call.ts";
-import { readDefinitions } from "./handler-payloads.ts";
+import { defineCall, wireNothing } from "../rpc/define-call.ts";
+import { readPush } from "./definition-payloads.ts";
+import { type HandlerDefinition, readHandler } from "./handler-payloads.ts";
 
-export const pushHandlers = defineCall<readonly Definition[], null>({
+export const pushHandlers = defineCall<readonly HandlerDefinition[], null>({
   number: 3,
   name: "push-handlers",
   exact: true,
-  parseRequest: (input) => readDefinitions(wireRecord(input, "push")["definitions"]),
+  parseRequest: (input) => readPush(input, readHandler),
   parseAnswer: wireNothing,
 });

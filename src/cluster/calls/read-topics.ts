@@ -2,9 +2,9 @@
 
 import type { EventState } from "#alert/event.ts";
 import type { Level } from "#alert/level.ts";
-import type { TopicInfo } from "#alert/ports.ts";
+import type { OwnerDuties, TopicInfo } from "#alert/ports.ts";
 import { WireError } from "../ports.ts";
-import { defineCall, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import { defineCall, wireCount, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
 import { readLevel } from "./alert-payloads.ts";
 import { encodeState, encodeTopic, readState, readTopic } from "./topic-payloads.ts";
 
@@ -13,6 +13,7 @@ const ITEMS_MAX = 1_000_000;
 export type ReadRequest =
   | { readonly what: "topics" }
   | { readonly what: "topic"; readonly topic: string }
+  | { readonly what: "duties"; readonly topic: string }
   | { readonly what: "events"; readonly topic: string; readonly minLevel: Level }
   | { readonly what: "event"; readonly topic: string; readonly id: string };
 
@@ -21,6 +22,8 @@ export interface ReadAnswer {
   readonly known: boolean;
   readonly topics: readonly TopicInfo[];
   readonly states: readonly EventState[];
+  /** Answers `duties` only. */
+  readonly duties?: OwnerDuties;
 }
 
 export const readTopics = defineCall<ReadRequest, ReadAnswer>({
@@ -29,7 +32,7 @@ export const readTopics = defineCall<ReadRequest, ReadAnswer>({
   parseRequest(input) {
     const { what, topic, id, minLevel } = wireRecord(input, "read");
     if (what === "topics") return { what };
-    if (what === "topic") return { what, topic: wireText(topic, "topic") };
+    if (what === "topic" || what === "duties") return { what, topic: wireText(topic, "topic") };
     if (what === "events") {
       return { what, topic: wireText(topic, "topic"), minLevel: readLevel(minLevel) };
     }
@@ -44,10 +47,21 @@ export const readTopics = defineCall<ReadRequest, ReadAnswer>({
       known: raw["known"] === true,
       topics: wireList(raw["topics"], "topics", ITEMS_MAX).map(readTopic),
       states: wireList(raw["states"], "states", ITEMS_MAX).map(readState),
+      ...(raw["duties"] === undefined ? {} : { duties: readDuties(raw["duties"]) }),
     };
   },
 });
 
-export function encodeReadAnswer({ known, topics, states }: ReadAnswer): unknown {
-  return { known, topics: topics.map(encodeTopic), states: states.map(encodeState) };
+export function encodeReadAnswer({ known, topics, states, duties }: ReadAnswer): unknown {
+  const read = { known, topics: topics.map(encodeTopic), states: states.map(encodeState) };
+  return duties === undefined ? read : { ...read, duties };
+}
+
+function readDuties(input: unknown): OwnerDuties {
+  const { handlers, pending, sending } = wireRecord(input, "duties");
+  return {
+    handlers: wireCount(handlers, "handlers"),
+    pending: wireCount(pending, "pending"),
+    sending: wireCount(sending, "sending"),
+  };
 }

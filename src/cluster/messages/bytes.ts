@@ -46,9 +46,10 @@ export class ByteWriter {
   }
 
   raw(value: Uint8Array): void {
-    this.#need(value.length);
+    const { length } = value;
+    this.#need(length);
     this.bytes.set(value, this.at);
-    this.at += value.length;
+    this.at += length;
   }
 
   /** Length byte and UTF-8; texts beyond 255 bytes are the caller's bug and are refused. */
@@ -85,40 +86,77 @@ export class ByteWriter {
 /** Reads from `start` to `end` of a buffer; what it returns by `raw` is a view into that buffer. */
 export class ByteReader {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   at: number;
-  readonly end: number;
+  #end: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = start;
-    this.end = end;
+    this.#end = end;
+  }
+
+  get end(): number {
+    return this.#end;
   }
 
   get left(): number {
-    return this.end - this.at;
+    return this.#end - this.at;
+  }
+
+  /** Narrows the window to the next `count` bytes; returns the end that `widen` takes back. */
+  narrow(count: number): number {
+    const end = this.#end;
+    if (this.at + count > end) throw new WireError("record is cut short");
+    this.#end = this.at + count;
+    return end;
+  }
+
+  widen(end: number): void {
+    this.#end = end;
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.bytes[this.#take(1)] as number;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return ((this.bytes[at] as number) << 8) | (this.bytes[at + 1] as number);
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    const at = this.#take(4);
+    const { bytes } = this;
+    const low =
+      ((bytes[at + 1] as number) << 16) |
+      ((bytes[at + 2] as number) << 8) |
+      (bytes[at + 3] as number);
+    return (bytes[at] as number) * 0x1000000 + low;
   }
 
   u64(): bigint {
-    return this.#view.getBigUint64(this.#take(8));
+    const high = this.u32();
+    return (BigInt(high) << 32n) | BigInt(this.u32());
   }
 
   raw(count: number): Uint8Array {
     const at = this.#take(count);
     return this.bytes.subarray(at, at + count);
+  }
+
+  skip(count: number): void {
+    this.#take(count);
+  }
+
+  /** Skips `expected` if exactly these bytes come next; says whether they did. */
+  skipIfNext(expected: Uint8Array): boolean {
+    const { bytes, at } = this;
+    const { length } = expected;
+    if (at + length > this.#end) return false;
+    // From the end: what changes between two descriptions of a member are its last fields or its boot.
+    for (let i = length - 1; i >= 0; i--) if (bytes[at + i] !== expected[i]) return false;
+    this.at = at + length;
+    return true;
   }
 
   text(): string {
@@ -132,7 +170,7 @@ export class ByteReader {
 
   #take(count: number): number {
     const at = this.at;
-    if (at + count > this.end) throw new WireError("record is too short");
+    if (at + count > this.#end) throw new WireError("record is too short");
     this.at = at + count;
     return at;
   }

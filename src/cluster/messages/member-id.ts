@@ -9,6 +9,7 @@
 import type { MemberId } from "../ports.ts";
 import { memberIdFromBytes, uuidToBytes } from "../transport/hello.ts";
 import type { ByteReader } from "./bytes.ts";
+import type { Profile } from "./message.ts";
 
 /** A version 4 UUID of 16 random bytes. */
 export function randomUuid(bytes: Uint8Array): MemberId {
@@ -18,26 +19,54 @@ export function randomUuid(bytes: Uint8Array): MemberId {
   return memberIdFromBytes(copy);
 }
 
-interface Interned {
+/**
+ * A learned ID with what is derived from it once: its wire bytes, its place in tables, its share of hashes,
+ * and the last description of the member that was read or written, so that a table full of
+ * descriptions that did not change is neither decoded nor encoded again.
+ */
+export interface KnownId {
   readonly id: MemberId;
+  readonly bytes: Uint8Array;
+  /** 0, 1, 2 … in the order of learning: an index into tables. */
+  readonly slot: number;
+  readonly hash: number;
+  described: Described | undefined;
+}
+
+/** A member's description and its bytes as `profile.ts` writes them. */
+export interface Described {
+  readonly profile: Profile;
   readonly bytes: Uint8Array;
 }
 
 /** Interned IDs of one or (in the simulator) many members. Bounded by what `learn` is called for. */
 export class IdTable {
-  readonly #byId = new Map<MemberId, Interned>();
-  readonly #byHash = new Map<number, Interned[]>();
+  readonly #byId = new Map<MemberId, KnownId>();
+  readonly #byHash = new Map<number, KnownId[]>();
 
-  learn(id: MemberId): Uint8Array {
+  learn(id: MemberId): KnownId {
     const known = this.#byId.get(id);
-    if (known !== undefined) return known.bytes;
-    const entry = { id, bytes: uuidToBytes(id) };
+    if (known !== undefined) return known;
+    const bytes = uuidToBytes(id);
+    const hash = hashAt(bytes, 0);
+    const entry = { id, bytes, slot: this.#byId.size, hash, described: undefined };
     this.#byId.set(id, entry);
-    const hash = hashAt(entry.bytes, 0);
     const bucket = this.#byHash.get(hash);
     if (bucket === undefined) this.#byHash.set(hash, [entry]);
     else bucket.push(entry);
-    return entry.bytes;
+    return entry;
+  }
+
+  known(id: MemberId): KnownId | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The learned ID at this place of a packet, if it is one. */
+  knownAt(bytes: Uint8Array, at: number): KnownId | undefined {
+    const bucket = this.#byHash.get(hashAt(bytes, at));
+    if (bucket === undefined) return undefined;
+    for (const entry of bucket) if (equalAt(entry.bytes, bytes, at)) return entry;
+    return undefined;
   }
 
   /** Wire bytes of any ID, interned or not. */
@@ -46,16 +75,12 @@ export class IdTable {
   }
 
   idAt(bytes: Uint8Array, at: number): MemberId {
-    const bucket = this.#byHash.get(hashAt(bytes, at));
-    if (bucket !== undefined) {
-      for (const entry of bucket) if (equalAt(entry.bytes, bytes, at)) return entry.id;
-    }
-    return memberIdFromBytes(bytes, at);
+    return this.knownAt(bytes, at)?.id ?? memberIdFromBytes(bytes, at);
   }
 
   read(from: ByteReader): MemberId {
     const at = from.at;
-    from.raw(16);
+    from.skip(16);
     return this.idAt(from.bytes, at);
   }
 }

@@ -1,5 +1,8 @@
 /**
  * A member's own description on the wire, shared by ALIVE and SYNC: about 90 bytes with short names.
+ *
+ * Tables repeat the same descriptions for ever. The last one seen of each learned ID is kept with its bytes, so that
+ * equal bytes give the same object without decoding and the same object its bytes without encoding.
  */
 
 import { WireError } from "../ports.ts";
@@ -16,6 +19,29 @@ const LEAVING = 2;
 const RECLAIMED = 4;
 
 export function writeProfile(to: ByteWriter, profile: Profile, ids: IdTable): void {
+  const known = ids.known(profile.id);
+  if (known?.described?.profile === profile) {
+    to.raw(known.described.bytes);
+    return;
+  }
+  const start = to.at;
+  encode(to, profile, ids);
+  if (known !== undefined) known.described = { profile, bytes: to.copy(start) };
+}
+
+export function readProfile(from: ByteReader, ids: IdTable): Profile {
+  const start = from.at;
+  const known = from.left < 16 ? undefined : ids.knownAt(from.bytes, start);
+  if (known === undefined) return decode(from, ids);
+  if (known.described !== undefined && from.skipIfNext(known.described.bytes)) {
+    return known.described.profile;
+  }
+  const profile = decode(from, ids);
+  known.described = { profile, bytes: from.bytes.slice(start, from.at) };
+  return profile;
+}
+
+function encode(to: ByteWriter, profile: Profile, ids: IdTable): void {
   to.raw(ids.bytesOf(profile.id));
   to.u64(profile.boot);
   to.u8(
@@ -35,7 +61,7 @@ export function writeProfile(to: ByteWriter, profile: Profile, ids: IdTable): vo
   for (const role of profile.roles) to.text(role);
 }
 
-export function readProfile(from: ByteReader, ids: IdTable): Profile {
+function decode(from: ByteReader, ids: IdTable): Profile {
   const id = ids.read(from);
   const boot = from.u64();
   const flags = from.u8();
@@ -75,6 +101,7 @@ function readRoles(from: ByteReader): string[] {
 
 /** Same description, ignoring the boot number. */
 export function sameProfile(a: Profile, b: Profile): boolean {
+  if (a === b) return true;
   return (
     a.gossip.host === b.gossip.host &&
     a.gossip.port === b.gossip.port &&

@@ -7,7 +7,7 @@ import { WireError } from "../ports.ts";
 import { type Ack, ack } from "./ack.ts";
 import { type Alive, alive } from "./alive.ts";
 import { type Big, big } from "./big.ts";
-import { ByteReader, type ByteWriter } from "./bytes.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { type Dead, dead } from "./dead.ts";
 import { type Left, left } from "./left.ts";
 import type { IdTable } from "./member-id.ts";
@@ -79,12 +79,14 @@ export function writeRecord(to: ByteWriter, record: GossipRecord, ids: IdTable):
 export function readRecord(from: ByteReader, ids: IdTable): GossipRecord | undefined {
   const number = from.u8();
   const length = from.u16();
-  if (length > from.left) throw new WireError("record is cut short");
-  const inner = new ByteReader(from.bytes, from.at, from.at + length);
-  from.raw(length);
   const spec = byNumber[number];
-  if (spec === undefined) return undefined;
-  const record = spec.decode(inner, ids);
-  if (inner.left !== 0) throw new WireError("record has bytes left over");
+  if (spec === undefined) {
+    from.skip(length);
+    return undefined;
+  }
+  const end = from.narrow(length);
+  const record = spec.decode(from, ids);
+  if (from.left !== 0) throw new WireError("record has bytes left over");
+  from.widen(end);
   return record;
 }

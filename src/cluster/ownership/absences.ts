@@ -45,8 +45,12 @@ export class Absences {
       const reason = this.#evidence(member, now);
       if (reason !== undefined) gone.set(member.id, reason);
     }
-    for (const map of [this.#links, this.#deadSince, this.#dead, this.#revived]) {
+    for (const map of [this.#deadSince, this.#dead, this.#revived]) {
       for (const id of map.keys()) if (!present.has(id)) map.delete(id);
+    }
+    // A connection may come up before the view knows of its member, and is not told again.
+    for (const [id, state] of this.#links) {
+      if (state !== "up" && !present.has(id)) this.#links.delete(id);
     }
     return gone;
   }

@@ -34,12 +34,18 @@ interface Row {
 }
 
 export class Completions {
+  readonly #takesOlder: boolean;
   readonly #rows = new Map<string, Row>();
   /** Rows in order of change; a row that changed later appears again, and the earlier mention is void. */
   #log: { readonly row: Row; readonly sequence: number }[] = [];
   #sequence = 0;
   #digest = 0n;
   #evictFrom = 0;
+
+  /** `takesOlder` is a fault for tests to find. */
+  constructor(takesOlder = false) {
+    this.#takesOlder = takesOlder;
+  }
 
   get size(): number {
     return this.#rows.size;
@@ -62,7 +68,7 @@ export class Completions {
     const key = rowKey(entry.topic, entry.id);
     let row = this.#rows.get(key);
     const known = row?.handlers.get(entry.handler);
-    if (known !== undefined && !isNewer(entry, known)) return false;
+    if (known !== undefined && !isNewer(entry, known) && !this.#takesOlder) return false;
     if (row === undefined) {
       row = { topic: entry.topic, id: entry.id, handlers: new Map(), changed: 0 };
       this.#rows.set(key, row);

@@ -12,9 +12,11 @@ import type { MemberId } from "../ports.ts";
 import type { Completions } from "./completions.ts";
 import { type Held, type Lane, Lanes, type Work } from "./held.ts";
 import { HOLD_CAP_DELAYS, HOLDS_PER_DELAY, RANK_GRACE_MS } from "./limits.ts";
-import type { CompletionEntry, LaneId, Notice } from "./notices.ts";
+import type { CompletionEntry, LaneId, Notice, PassNotice } from "./notices.ts";
+import type { PlantedAlertBug } from "./planted.ts";
 import type { Rankings } from "./ranking.ts";
 import type { Reason, ReasonCounts } from "./reasons.ts";
+import { Rounds } from "./rounds.ts";
 import { compareStamps } from "./stamp.ts";
 import type { TimerHeap } from "./timer-heap.ts";
 
@@ -32,12 +34,16 @@ export interface DispatchHost {
   ranksChangedAt(): number;
   /** May a send be started now? `held` = not until `runBlocked`; `never` = this member is leaving. */
   mayClaim(): "yes" | "held" | "never";
-  start(ticket: number, event: AlertEvent, handler: string): void;
+  planted(bug: PlantedAlertBug): boolean;
+  /** `brief`: another owner can do it. */
+  start(ticket: number, event: AlertEvent, handler: string, brief: boolean): void;
   cancel(ticket: number): void;
   /** Notices to everyone who may hold a copy as owner. */
   tellOwners(held: Held, notice: Notice): void;
   /** A newer completion entered the table. */
   learned(entry: CompletionEntry): void;
+  /** A work of a held event ended, others go on. */
+  partlySettled(held: Held): void;
   /** The last work of a held event ended. */
   allSettled(held: Held): void;
 }
@@ -55,6 +61,9 @@ export class Dispatch {
   readonly #sending = new Map<number, Work>();
   /** Lanes whose head is due but held back. */
   readonly #blocked = new Set<Lane>();
+  /** Lanes to be looked at when `together` ends. */
+  #later: Set<Lane> | undefined;
+  readonly #rounds = new Rounds();
   #tickets = 0;
   #primary = 0;
   #secondary = 0;
@@ -72,6 +81,14 @@ export class Dispatch {
     return this.#sending.size;
   }
 
+  /** Is something of the topic being sent for more than this member? */
+  isSending(topic: string): boolean {
+    for (const { lane, held } of this.#sending.values()) {
+      if (lane.topic === topic && !held.solo) return true;
+    }
+    return false;
+  }
+
   get lanes(): number {
     return this.#lanes.size;
   }
@@ -86,10 +103,32 @@ export class Dispatch {
     return out;
   }
 
+  /**
+   * Looks at lanes only when all of `apply` is known: what arrives together may tell of several events of an ID, and one
+   * that is known to be done by its end must not be started in the middle.
+   */
+  together(apply: () => void): void {
+    if (this.#later !== undefined) {
+      apply();
+      return;
+    }
+    const lanes = new Set<Lane>();
+    this.#later = lanes;
+    try {
+      apply();
+    } finally {
+      this.#later = undefined;
+    }
+    for (const lane of lanes) this.run(lane);
+  }
+
   /** Gives a held event one work per handler and starts what is due. */
   take(held: Held, handlers: readonly string[]): void {
     const works = handlers.map((handler) => this.#lanes.add(held, handler));
-    for (const { lane } of works) this.run(lane);
+    for (const work of works) {
+      this.#supersedeResting(work);
+      this.run(work.lane);
+    }
   }
 
   /** Looks at every lane again: ranks, failures or the end of a hold may have changed what is due. */
@@ -115,6 +154,7 @@ export class Dispatch {
     if (lane === undefined) return;
     lane.holder = undefined;
     lane.heldSince = undefined;
+    this.#rounds.calm(lane);
     if (via === "notice") lane.renewedAt = this.#host.now();
     for (const work of [...lane.works]) this.#closeIfOlder(work, entry, via);
     this.run(lane);
@@ -131,30 +171,35 @@ export class Dispatch {
     this.run(lane);
   }
 
-  /** Some members cannot tell these handlers (`null`: any of the event's). */
-  passed(held: Held, handlers: readonly string[] | null, failed: readonly MemberId[]): void {
+  /** Some members could not tell these handlers (`null`: any of the event's). */
+  passed(held: Held, { handlers, failed, round = 0, never = failed }: PassNotice): void {
     for (const work of [...held.works.values()]) {
       if (handlers !== null && !handlers.includes(work.handler)) continue;
-      for (const member of failed) {
+      for (const member of never) {
+        work.never.add(member);
         work.failed.add(member);
+      }
+      if (round > work.round && work.state !== "sending") this.#beginRound(work, round);
+      for (const member of failed) {
+        if (round === work.round) work.failed.add(member);
         if (work.lane.holder === member) work.lane.holder = undefined;
       }
-      if (work.state === "passed" && this.#candidates(work).length === 0) {
-        this.#settle(work, "all_failed");
-      }
+      this.#endRoundIfAllFailed(work);
       this.run(work.lane);
     }
   }
 
-  sendFinished(ticket: number, succeeded: boolean): void {
+  sendFinished(ticket: number, succeeded: boolean | "turn over"): void {
     const work = this.#sending.get(ticket);
     if (work === undefined) {
       this.#host.counts.add("send_unknown_ticket");
       return;
     }
     this.#endSending(work);
-    if (succeeded) this.#sendSucceeded(work);
-    else this.#sendFailed(work);
+    // The next event of the ID is the first owner's again, who can begin with it only now.
+    work.lane.renewedAt = this.#host.now();
+    if (succeeded === true) this.#sendSucceeded(work);
+    else this.#sendFailed(work, succeeded === "turn over" ? "for now" : "for good");
     this.run(work.lane);
   }
 
@@ -174,7 +219,7 @@ export class Dispatch {
           this.#endSending(work);
           counts.add("send_cancelled_leaving");
         } else if (work.state === "passed") continue;
-        this.#markPassed(work);
+        this.#markPassed(work, "for good");
         given.push(work.handler);
       }
       if (given.length === 0) continue;
@@ -206,6 +251,10 @@ export class Dispatch {
 
   /** Sends, waits or settles the head of a lane, as far as it goes now. */
   run(lane: Lane): void {
+    if (this.#later !== undefined) {
+      this.#later.add(lane);
+      return;
+    }
     if (lane.timer !== undefined) lane.timer.live = false;
     lane.timer = undefined;
     const host = this.#host;
@@ -227,7 +276,8 @@ export class Dispatch {
         return;
       }
       if (work.state === "passed") {
-        this.#settle(work, "passed_unanswered");
+        if (work.never.has(host.self)) this.#settle(work, "passed_unanswered");
+        else this.#beginRound(work, work.round + 1);
         continue;
       }
       this.#claimIfAllowed(work, due.why);
@@ -268,7 +318,14 @@ export class Dispatch {
       if (why !== "sent_by_rank_0") this.#sendHold(work);
       this.#armHold(work);
     }
-    host.start(ticket, work.held.event, work.handler);
+    host.start(ticket, work.held.event, work.handler, this.#canBeTakenOver(work));
+  }
+
+  /** Is there another owner that may try if this member fails? */
+  #canBeTakenOver({ held, lane, never }: Work): boolean {
+    if (held.solo || held.excused) return false;
+    const { rankings, self } = this.#host;
+    return rankings.of(lane.topic).acting.some((member) => member !== self && !never.has(member));
   }
 
   #armHold(work: Work): void {
@@ -281,6 +338,7 @@ export class Dispatch {
 
   #sendHold(work: Work): void {
     const { topic, id, handler } = work.lane;
+    if (this.#host.planted("no-hold")) return;
     this.#host.counts.add("heartbeats_sent");
     this.#host.tellOwners(work.held, { kind: "hold", topic, id, handler });
   }
@@ -301,28 +359,66 @@ export class Dispatch {
       if (host.completions.merge(entry)) host.learned(entry);
       if (!held.solo) host.tellOwners(held, { kind: "done", ...entry });
     }
+    this.#rounds.calm(work.lane);
     this.#settle(work, "send_succeeded");
   }
 
-  #sendFailed(work: Work): void {
+  #sendFailed(work: Work, how: "for now" | "for good"): void {
     const host = this.#host;
-    const { held } = work;
-    host.counts.add("send_failed");
-    this.#markPassed(work);
+    const { held, round } = work;
+    host.counts.add(how === "for now" ? "turn_over" : "send_failed");
+    this.#markPassed(work, how);
     if (held.solo) {
       this.#settle(work, "all_failed");
       return;
     }
     const failed = [...work.failed];
     const handlers = [work.handler];
-    host.tellOwners(held, { kind: "pass", event: held.event, handlers, failed });
-    if (this.#candidates(work).length === 0) this.#settle(work, "all_failed");
+    const never = [...work.never];
+    host.tellOwners(held, { kind: "pass", event: held.event, handlers, failed, round, never });
+    this.#endRoundIfAllFailed(work);
   }
 
-  #markPassed(work: Work): void {
+  #markPassed(work: Work, how: "for now" | "for good"): void {
     work.state = "passed";
     work.passedAt = this.#host.now();
     work.failed.add(this.#host.self);
+    if (how === "for good") work.never.add(this.#host.self);
+  }
+
+  /** Everybody failed: if one of them may succeed later, all begin anew after a rest. */
+  #endRoundIfAllFailed(work: Work): void {
+    if (work.state !== "passed" || this.#candidates(work).length > 0) return;
+    const { acting } = this.#host.rankings.of(work.lane.topic);
+    if (acting.some((member) => !work.never.has(member))) this.#beginRound(work, work.round + 1);
+    else this.#settle(work, "all_failed");
+  }
+
+  #beginRound(work: Work, round: number): void {
+    const { counts, self } = this.#host;
+    const now = this.#host.now();
+    const over = this.#rounds.begin(work, round, now);
+    if (over !== undefined) {
+      this.#settle(work, over);
+      return;
+    }
+    counts.add("round_over");
+    work.passedAt = now;
+    work.state = work.never.has(self) ? "passed" : "waiting";
+    const newer = work.lane.works.at(-1);
+    if (newer !== undefined) this.#supersedeResting(newer);
+  }
+
+  /** Where nobody can be told just now, only the newest event of an ID is worth telling. */
+  #supersedeResting(newest: Work): void {
+    const { lane } = newest;
+    if (lane.rests === 0 || newest.held.solo) return;
+    for (const work of [...lane.works]) {
+      if (work === newest || work.state === "sending") continue;
+      if (compareStamps(work.held.stamp, newest.held.stamp) < 0) {
+        this.#settle(work, "superseded_in_trouble");
+      }
+    }
   }
 
   /** Everybody it was passed to is gone: this member tries once more. */
@@ -330,6 +426,7 @@ export class Dispatch {
     const { acting } = this.#host.rankings.of(work.lane.topic);
     if (acting.length !== 1 || acting[0] !== this.#host.self) return;
     work.failed.clear();
+    work.never.clear();
     work.state = "waiting";
   }
 
@@ -363,7 +460,7 @@ export class Dispatch {
     const last = this.#host.completions.last(topic, id, handler);
     if (last === undefined) return undefined;
     const order = compareStamps(held.stamp, last.stamp);
-    if (order > 0) return undefined;
+    if (order > 0 || (order < 0 && this.#host.planted("no-order"))) return undefined;
     return order === 0 ? "already_done" : "superseded";
   }
 
@@ -371,8 +468,11 @@ export class Dispatch {
     const { held } = work;
     this.#host.counts.add(reason);
     this.#lanes.remove(work);
+    if (work.lane.works.length === 0) this.#rounds.calm(work.lane);
     if (TOLD.has(reason)) held.done.push(work.handler);
-    if (held.works.size === 0 && !held.settled) this.#host.allSettled(held);
+    if (held.settled) return;
+    if (held.works.size === 0) this.#host.allSettled(held);
+    else this.#host.partlySettled(held);
   }
 
   /** Acting owners that have not failed yet, in order. */
@@ -392,22 +492,30 @@ export class Dispatch {
   }
 
   #due(work: Work): Due {
+    const due = this.#dueByRank(work);
+    const { notBefore } = work.held;
+    return due.at < notBefore ? { at: notBefore, why: due.why } : due;
+  }
+
+  #dueByRank(work: Work): Due {
     const { held, lane } = work;
     const { rankings, delayMs, self } = this.#host;
     if (held.solo) return { at: held.receivedAt, why: "sent_by_rank_0" };
     if (work.state === "passed") {
-      const base = Math.max(work.passedAt, lane.renewedAt);
+      const base = Math.max(work.passedAt, lane.renewedAt, lane.restUntil);
       return { at: base + (this.#candidates(work).length + 1) * delayMs, why: "passed_unanswered" };
     }
+    const received = Math.max(held.receivedAt, lane.restUntil);
     const { home } = rankings.of(lane.topic);
     const ranked = held.excused ? 0 : this.#rank(work, work.failed);
     const why = this.#why(work, ranked, home[0] === self);
     const holding = lane.holder !== undefined && !rankings.isGone(lane.holder);
     const rank = holding ? Math.max(1, ranked) : ranked;
-    if (rank === 0) return { at: held.receivedAt, why };
+    if (rank === 0 || this.#host.planted("everybody-first")) return { at: received, why };
+    if (this.#host.planted("no-takeover")) return { at: Number.POSITIVE_INFINITY, why };
     // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
     const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
-    const renewed = Math.max(held.receivedAt, lane.renewedAt) + rank * delayMs;
+    const renewed = Math.max(received, lane.renewedAt) + rank * delayMs;
     const waited = Math.max(renewed, grace);
     if (!holding || lane.heldSince === undefined) return { at: waited, why };
     const cap = lane.heldSince + (HOLD_CAP_DELAYS + rank - 1) * delayMs;

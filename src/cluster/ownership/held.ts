@@ -8,6 +8,7 @@
 
 import type { AlertEvent } from "#alert/event.ts";
 import type { MemberId } from "../ports.ts";
+import type { Said } from "./leads.ts";
 import { type LaneId, laneKey } from "./notices.ts";
 import { compareStamps, type Stamp, stampOf } from "./stamp.ts";
 import type { HeapTimer } from "./timer-heap.ts";
@@ -20,6 +21,8 @@ export interface Held {
   readonly solo: boolean;
   /** A local topic: no completions, no notices. */
   readonly local: boolean;
+  /** Of a task's own topic, shared with the members that run the same. */
+  readonly inline: boolean;
   /** Raised here (also): this member answers for its arrival at the owners. */
   producer: boolean;
   role: "owner" | "watcher";
@@ -27,6 +30,8 @@ export interface Held {
   excused: boolean;
   /** When this member took it in, as owner or watcher; core time. */
   receivedAt: number;
+  /** No send is started before; core time. */
+  notBefore: number;
   /** Members that sent it to us and want to know when it is settled. */
   readonly sources: Set<MemberId>;
   /** Who has a copy, as far as is known: on its way there, acknowledged, or it came from there. */
@@ -34,6 +39,12 @@ export interface Held {
   readonly works: Map<string, Work>;
   /** Handlers that were told. */
   readonly done: string[];
+  /** Taken up from disk: the handlers an earlier start had not finished with; `undefined` = all. */
+  only: readonly string[] | undefined;
+  /** As a producer: what it said of the ID before; `first` = nothing. */
+  before: Stamp | "first" | undefined;
+  /** Kept until it is clear which producer is believed. */
+  kept: Said | undefined;
   settled: boolean;
   /** Key of its row on disk, there or on its way; empty when it has none. */
   row: string;
@@ -48,8 +59,12 @@ export interface Work {
   readonly lane: Lane;
   readonly handler: string;
   state: "waiting" | "sending" | "passed";
-  /** Members that cannot tell this handler. */
+  /** Members that could not tell this handler in this round, or cannot at all. */
   readonly failed: Set<MemberId>;
+  /** Members that cannot tell this handler at all: refused for good, no such handler, leaving. */
+  readonly never: Set<MemberId>;
+  /** How often all owners have failed. */
+  round: number;
   passedAt: number;
   ticket: number;
   holdTimer: HeapTimer | undefined;
@@ -65,6 +80,10 @@ export interface Lane extends LaneId {
   /** First HOLD without progress since. */
   heldSince: number | undefined;
   timer: HeapTimer | undefined;
+  /** All owners failed lately: nobody tries before this core time. */
+  restUntil: number;
+  /** Rests since the last success. */
+  rests: number;
 }
 
 export interface HeldOptions {
@@ -72,6 +91,7 @@ export interface HeldOptions {
   readonly event: AlertEvent;
   readonly solo: boolean;
   readonly local: boolean;
+  readonly inline: boolean;
   readonly producer: boolean;
   readonly receivedAt: number;
 }
@@ -82,10 +102,14 @@ export function newHeld(options: HeldOptions): Held {
     stamp: stampOf(options.event),
     role: "watcher",
     excused: false,
+    notBefore: Number.NEGATIVE_INFINITY,
     sources: new Set(),
     copies: new Map(),
     works: new Map(),
     done: [],
+    only: undefined,
+    before: undefined,
+    kept: undefined,
     settled: false,
     row: "",
     unsafe: 0,
@@ -121,6 +145,8 @@ export class Lanes {
       handler,
       state: "waiting",
       failed: new Set(),
+      never: new Set(),
+      round: 0,
       passedAt: 0,
       ticket: 0,
       holdTimer: undefined,
@@ -162,6 +188,8 @@ export class Lanes {
         renewedAt: Number.NEGATIVE_INFINITY,
         heldSince: undefined,
         timer: undefined,
+        restUntil: Number.NEGATIVE_INFINITY,
+        rests: 0,
       };
       this.#lanes.set(key, lane);
     }

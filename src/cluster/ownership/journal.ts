@@ -17,6 +17,8 @@ export type StoredWrite =
       readonly key: string;
       readonly event: AlertEvent;
       readonly local: boolean;
+      /** Handlers not finished with; absent = all. */
+      readonly left?: readonly string[];
     }
   | { readonly kind: "remove-pending"; readonly key: string }
   | { readonly kind: "put-completions"; readonly row: CompletionRow }
@@ -71,6 +73,14 @@ export class Journal {
     held.row = `${this.#boot} ${++this.#rows}`;
     this.#writes.set(held.row, { kind: "put-pending", key: held.row, event, local });
     this.#unwritten.add(held);
+  }
+
+  /** Some handlers of the event are finished with: after a crash they must not be told again. */
+  updatePending(held: Held): void {
+    if (held.row === "") return;
+    const { event, local, row: key } = held;
+    const left = [...held.works.keys()];
+    this.#writes.set(key, { kind: "put-pending", key, event, local, left });
   }
 
   removePending(held: Held): void {

@@ -21,15 +21,22 @@ export interface PendingAlert {
   readonly event: AlertEvent;
   /** Of a topic that never leaves its member. */
   readonly local: boolean;
+  /** Handlers not finished with; absent = all. */
+  readonly left?: readonly string[];
 }
+
+const HANDLERS_MAX = 10_000;
 
 /** Key: start of the process and a number; its order means nothing. */
 export const pendingAlerts: Kind<PendingAlert> = {
   name: "pending_alerts",
-  encode: ({ event, local }) => JSON.stringify({ local, event: encodeAlert(event) }),
+  encode: ({ event, local, left }) => JSON.stringify({ local, event: encodeAlert(event), left }),
   decode(text) {
     const raw = wireRecord(JSON.parse(text), "pending alert");
-    return { local: wireFlag(raw["local"], "local"), event: readAlert(raw["event"]) };
+    const alert = { local: wireFlag(raw["local"], "local"), event: readAlert(raw["event"]) };
+    if (raw["left"] === undefined) return alert;
+    const left = wireList(raw["left"], "left", HANDLERS_MAX);
+    return { ...alert, left: left.map((handler) => wireText(handler, "handler")) };
   },
 };
 

@@ -53,6 +53,9 @@ export const LEAVE_MAX_MS = 10_000;
 /** A member that handed over to be removed, and was not, takes part again after this, ms. */
 export const REMOVAL_MAX_MS = 30_000;
 
+/** A member that joined a cluster decides who wants an event only when it has its handlers, or after this, ms. */
+export const HANDLERS_WAIT_MS = 5000;
+
 /** Stall detection: heartbeat, and how late it may be, ms. */
 export const BEAT_MS = 100;
 export const STALL_MIN_MS = 500;
@@ -66,3 +69,42 @@ export const PULL_TIMEOUT_MS = 2000;
 export function batchTimeoutMs(delayMs: number): number {
   return Math.min(5000, Math.max(500, delayMs / 2));
 }
+
+/**
+ * When every owner has failed to tell a handler, the turn goes round again after a rest that doubles between these, ms;
+ * so many times, and up to this age of the event, ms.
+ */
+export const ROUND_REST_MS = 1000;
+export const ROUND_REST_MAX_MS = 60_000;
+export const ROUNDS_MAX = 60;
+export const ROUND_AGE_MAX_MS = 3_600_000;
+/** IDs that rest between rounds, per handler; further events that all owners failed to tell are given up. */
+export const ROUND_LANES_MAX = 5000;
+
+/** Inline topics of one member that are shared with others; further ones are sent by each member by itself. */
+export const INLINE_TOPICS_MAX = 20_000;
+/** Topics in one announcement; about 100 bytes each. */
+export const ANNOUNCE_PAGE_MAX = 2000;
+/** Withdrawn topics remembered for members that missed it; beyond it they get the whole list. */
+export const WITHDRAWN_KEPT_MAX = 1000;
+/** An announcement that failed is repeated after this, ms; wait for its answer. */
+export const ANNOUNCE_RETRY_MS = 500;
+export const ANNOUNCE_TIMEOUT_MS = 2000;
+/**
+ * An inline topic that others run too sends nothing for this long after it was opened here, ms: meanwhile everybody
+ * learns of it, and what they sent before that is known here.
+ */
+export const INLINE_QUIET_MS = 500;
+/** A closed inline topic stays in its group for this long, passing everything on, ms: a reload leaves no gap. */
+export const INLINE_WITHDRAW_MS = 1000;
+/** Pause between looks whether its sends have ended, ms; they get `LEAVE_MAX_MS`. */
+export const INLINE_DRAIN_LOOK_MS = 200;
+
+/** Event IDs whose producers are remembered; beyond it all are forgotten and learned anew. */
+export const LEAD_IDS_MAX = 100_000;
+/** Events kept because their producer goes its own way; beyond it they are taken at once. */
+export const KEPT_EVENTS_MAX = 10_000;
+/** Part of `delay-per-member` for which such an event is kept: less, so that the next owner hears of it before it acts. */
+export const KEPT_SHARE = 0.9;
+/** A lead that repeats a level is waited for until its usual time between repeats has passed so many times. */
+export const REPEAT_PATIENCE = 1.5;

@@ -3,7 +3,7 @@
  *
  * `done`: a handler was told; nobody else need be. `hold`: I am working on this ID's events for this handler, wait
  * longer. `pass`: I could not (or may not) tell these handlers, the next in rank goes at once; carries the event, so
- * that one who missed it can act. `settled`: to a producer that is no owner: all is done, forget your copy.
+ * that one who missed it can act, and the round: when all have failed, it begins anew after a rest. `settled`: to a producer that is no owner: all is done, forget your copy.
  * Every notice may be applied twice and in any order. Source: reference gossip.md §14.3.
  */
 
@@ -33,8 +33,12 @@ export interface PassNotice {
   readonly event: AlertEvent;
   /** Handlers given up; `null` means whichever the receiver finds. */
   readonly handlers: readonly string[] | null;
-  /** Members that tried and failed, or are leaving. */
+  /** Members that tried and failed in this round, or cannot at all. */
   readonly failed: readonly MemberId[];
+  /** How often all owners had failed before; absent = 0. */
+  readonly round?: number;
+  /** Those of `failed` that cannot at all: another round does not help; absent = all of them. */
+  readonly never?: readonly MemberId[];
 }
 
 export interface SettledNotice {
@@ -44,6 +48,8 @@ export interface SettledNotice {
   readonly stamp: Stamp;
   /** Handlers that were told. */
   readonly done: readonly string[];
+  /** Nobody is to be told: another producer is believed. */
+  readonly dropped?: true;
 }
 
 export type Notice = DoneNotice | HoldNotice | PassNotice | SettledNotice;
@@ -52,7 +58,14 @@ export type Notice = DoneNotice | HoldNotice | PassNotice | SettledNotice;
 export interface Batch {
   readonly notices: readonly Notice[];
   readonly events: readonly AlertEvent[];
+  /**
+   * For each event what the sender itself raised of that ID before, `first` when nothing; `undefined` when it only passes
+   * the event on. Absent: nothing is known of that.
+   */
+  readonly before?: readonly Before[];
 }
+
+export type Before = Stamp | "first" | undefined;
 
 /** One entry of the completion table on the wire: the newest event a handler was told of, per ID. */
 export interface CompletionEntry extends LaneId {

@@ -14,17 +14,27 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import { put, remove, type Store, type Write } from "#storage/store.ts";
+import { announceInline } from "../calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "../calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
+import type { Announcement, AnnouncementAnswer } from "./announcements.ts";
 import { rowKey } from "./completions.ts";
 import { type Output, OwnershipCore } from "./core.ts";
 import type { StoredWrite } from "./journal.ts";
 import { alertCompletions, pendingAlerts } from "./kinds.ts";
-import { BEAT_MS, batchTimeoutMs, LEAVE_MAX_MS, PULL_TIMEOUT_MS, STALL_MIN_MS } from "./limits.ts";
+import {
+  ANNOUNCE_TIMEOUT_MS,
+  BEAT_MS,
+  batchTimeoutMs,
+  LEAVE_MAX_MS,
+  PULL_TIMEOUT_MS,
+  STALL_MIN_MS,
+} from "./limits.ts";
 import type { CompletionEntry } from "./notices.ts";
+import type { PlantedAlertBug } from "./planted.ts";
 import type { TopicOwners } from "./ranking.ts";
 
 /** What of the membership is needed. */
@@ -52,6 +62,12 @@ export interface OwnershipOptions {
   readonly delayMs: number;
   /** `[alert] full-sync-interval`, ms. */
   readonly fullSyncMs: number;
+  /** Topics of single tasks; none when absent. */
+  readonly isInline?: (topic: string) => boolean;
+  /** `[alert] deduplicate-inline`: share them with the members that run the same. Default true. */
+  readonly sharesInline?: boolean;
+  /** Deliberate faults, passed by tests only. */
+  readonly planted?: ReadonlySet<PlantedAlertBug>;
 }
 
 interface SettledWaiter {
@@ -90,6 +106,8 @@ export class OwnershipService implements Ownership {
     this.#core = new OwnershipCore(
       {
         accept: (event) => receiver.accept(event),
+        acceptCopy: (event) => (receiver.acceptCopy ?? receiver.accept).call(receiver, event),
+        record: (event) => receiver.record?.(event),
         ...(settledByOwners === undefined ? {} : { settledByOwners }),
       },
       random,
@@ -97,6 +115,8 @@ export class OwnershipService implements Ownership {
         boot: options.boot.toString(16),
         delayMs: options.delayMs,
         fullSyncMs: options.fullSyncMs,
+        ...(options.isInline === undefined ? {} : { isInline: options.isInline }),
+        ...(options.planted === undefined ? {} : { planted: options.planted }),
       },
       { view: membership.view(), now: this.#beatAt, completions: storedCompletions(store) },
     );
@@ -112,6 +132,7 @@ export class OwnershipService implements Ownership {
     serve(rpc, pullCompletions, (from, request) =>
       encodePullAnswer(this.#core.answerPull(from, request)),
     );
+    serve(rpc, announceInline, (from, announcement) => this.#announced(from, announcement));
     rpc.onLink((member, state) => this.#input((now) => this.#core.link(member, state, now)));
     membership.onChange((view) => this.#input((now) => this.#core.setView(view, now)));
     this.#beatAt = clock.monoMs();
@@ -124,10 +145,11 @@ export class OwnershipService implements Ownership {
    * tasks run, because an event for which no handler is found is settled.
    */
   recover(): void {
+    this.#input((now) => this.#core.inlineReady(now));
     const rows = this.#parts.store
       .table(pendingAlerts)
       .entries()
-      .map(([row, { event, local }]) => ({ row, event, local }));
+      .map(([row, pending]) => ({ row, ...pending }));
     if (rows.length === 0) return;
     this.#parts.log.info("unsettled alerts of the last run are taken up", { count: rows.length });
     this.#input((now) => this.#core.recover(rows, now));
@@ -137,8 +159,19 @@ export class OwnershipService implements Ownership {
     this.#input((now) => this.#core.publish(event, scope, now));
   }
 
-  sendFinished(ticket: number, outcome: Outcome): void {
-    this.#input((now) => this.#core.sendFinished(ticket, outcome.kind === "sent", now));
+  openInline(topic: string, handlers: string): void {
+    const { isInline, sharesInline = true } = this.#options;
+    if (!sharesInline || isInline?.(topic) !== true) return;
+    this.#input((now) => this.#core.openInline(topic, handlers, now));
+  }
+
+  closeInline(topic: string): void {
+    this.#input((now) => this.#core.closeInline(topic, now));
+  }
+
+  sendFinished(ticket: number, outcome: Outcome, how?: "turn over"): void {
+    const end = how ?? outcome.kind === "sent";
+    this.#input((now) => this.#core.sendFinished(ticket, end, now));
   }
 
   /** Rejects with `StorageError` when the disk did not take what had to be written. */
@@ -150,12 +183,22 @@ export class OwnershipService implements Ownership {
     return promise;
   }
 
+  /** The handlers of the cluster that this member joined are known here: events may be matched to them. */
+  handlersKnown(): void {
+    this.#input((now) => this.#core.handlersKnown(now));
+  }
+
   forgetTopic(topic: string): void {
     this.#input((now) => this.#core.forgetTopic(topic, now));
   }
 
   owners(topic: string): TopicOwners {
     return this.#core.owners(topic);
+  }
+
+  /** Events kept for a topic, and sends of it under way. */
+  duties(topic: string): { readonly pending: number; readonly sending: number } {
+    return this.#core.duties(topic);
   }
 
   /**
@@ -225,7 +268,7 @@ export class OwnershipService implements Ownership {
   #checkStall(): void {
     const mono = this.#parts.clock.monoMs();
     const late = mono - this.#beatAt - BEAT_MS;
-    if (late <= STALL_MIN_MS) return;
+    if (late <= STALL_MIN_MS || this.#options.planted?.has("no-stall") === true) return;
     this.#beatAt = mono;
     this.#stalledMs += late;
     this.#parts.log.warn("the process did not run for a while", { duration_ms: Math.round(late) });
@@ -258,7 +301,7 @@ export class OwnershipService implements Ownership {
         this.#sendBatch(output);
         return;
       case "start":
-        receiver.send(output.ticket, output.event, output.handler);
+        receiver.send(output.ticket, output.event, output.handler, output.brief);
         return;
       case "cancel":
         receiver.cancel(output.ticket);
@@ -268,6 +311,9 @@ export class OwnershipService implements Ownership {
         return;
       case "pull":
         this.#pull(output);
+        return;
+      case "announce":
+        this.#announce(output);
         return;
       case "left":
         for (const wake of this.#leavers.splice(0)) wake();
@@ -293,6 +339,26 @@ export class OwnershipService implements Ownership {
       (answer) => this.#input((now) => this.#core.pulled(from, answer, now)),
       () => this.#input((now) => this.#core.pulled(from, undefined, now)),
     );
+  }
+
+  #announce({ to, announcement }: Extract<Output, { kind: "announce" }>): void {
+    const how = { payload: announcement, timeoutMs: ANNOUNCE_TIMEOUT_MS };
+    ask(this.#parts.rpc, announceInline, to, how).then(
+      (answer) => this.#input((now) => this.#core.announcementAnswered(to, answer, now)),
+      (error) => {
+        const answer = isRefusal(error) ? "refused" : undefined;
+        this.#input((now) => this.#core.announcementAnswered(to, answer, now));
+      },
+    );
+  }
+
+  /** Answered when it is taken in; a call from within the core cannot happen, so that is now. */
+  #announced(from: MemberId, announcement: Announcement): AnnouncementAnswer {
+    let answer: AnnouncementAnswer = { taken: false, digest: "" };
+    this.#input((now) => {
+      answer = this.#core.announced(from, announcement, now);
+    });
+    return answer;
   }
 
   #logRefusal(member: MemberId, error: unknown): void {
@@ -330,7 +396,7 @@ function isRefusal(error: unknown): boolean {
 function toWrite(write: StoredWrite): Write {
   switch (write.kind) {
     case "put-pending":
-      return put(pendingAlerts, write.key, { event: write.event, local: write.local });
+      return put(pendingAlerts, write.key, write);
     case "remove-pending":
       return remove(pendingAlerts, write.key);
     case "put-completions":

@@ -88,7 +88,8 @@ export class PeerQueue {
     this.#singly = Math.max(0, this.#singly - 1);
     if (notices.length === 0 && events.length === 0) return undefined;
     this.#flights.set(number, { notices, events });
-    return { notices, events: events.map((held) => held.event) };
+    const before = events.map((held) => (held.producer ? held.before : undefined));
+    return { notices, events: events.map((held) => held.event), before };
   }
 
   /** Acknowledged; returns the events that arrived. */

@@ -48,6 +48,8 @@ interface Cursor {
 }
 
 interface Run {
+  /** What its first page was an answer of; another one on a later page spoils the cursor. */
+  readonly boot: string | undefined;
   readonly pages: number;
   readonly upTo: number | undefined;
   readonly request: PullRequest;
@@ -121,13 +123,14 @@ export class Pulls {
     }
     this.#host.learn(from, answer);
     const upTo = run.upTo ?? answer.upTo;
+    const boot = run.boot ?? answer.boot;
     if (answer.next !== 0 && run.pages < PULL_PAGES_MAX) {
       const request = { ...run.request, before: answer.next };
-      this.#runs.set(from, { pages: run.pages + 1, upTo, request });
+      this.#runs.set(from, { boot, pages: run.pages + 1, upTo, request });
       this.#host.ask(from, request);
       return;
     }
-    if (answer.next === 0) this.#cursors.set(from, { boot: answer.boot, upTo });
+    if (answer.next === 0 && boot === answer.boot) this.#cursors.set(from, { boot, upTo });
     this.#runs.delete(from);
     const before = this.#gate.until;
     this.#gate.answered(from, this.#host.now());
@@ -176,7 +179,7 @@ export class Pulls {
     if (this.#runs.has(member) || !this.#host.others().includes(member)) return;
     const { boot, upTo } = this.#cursors.get(member) ?? { boot: "", upTo: 0 };
     const request = { boot, since: upTo, before: 0, digest: this.#host.digest() };
-    this.#runs.set(member, { pages: 1, upTo: undefined, request });
+    this.#runs.set(member, { boot: undefined, pages: 1, upTo: undefined, request });
     this.#host.ask(member, request);
   }
 

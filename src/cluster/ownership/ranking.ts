@@ -46,9 +46,15 @@ export function digestOf(...texts: readonly string[]): bigint {
 export class Rankings {
   readonly #scores = new Map<string, Map<MemberId, bigint>>();
   readonly #owners = new Map<string, TopicOwners>();
+  readonly #groupOf: (topic: string) => readonly MemberId[] | undefined;
   #members: readonly MemberId[] = [];
   #gone: ReadonlySet<MemberId> = new Set();
   #redundancy = 0;
+
+  /** `groupOf`: the members among which a topic is ranked; `undefined` = all of the table. */
+  constructor(groupOf: (topic: string) => readonly MemberId[] | undefined = () => undefined) {
+    this.#groupOf = groupOf;
+  }
 
   /** Effective R: the number of owners per topic. */
   get redundancy(): number {
@@ -75,11 +81,18 @@ export class Rankings {
     this.#owners.clear();
   }
 
+  /** The group of a topic has changed. */
+  forget(topic: string): void {
+    this.#owners.delete(topic);
+  }
+
   of(topic: string): TopicOwners {
     const known = this.#owners.get(topic);
     if (known !== undefined) return known;
     const scores = this.#scoresOf(topic);
-    const ranking = [...this.#members].sort((a, b) => {
+    const group = this.#groupOf(topic);
+    const eligible = this.#members.filter((member) => group?.includes(member) !== false);
+    const ranking = eligible.sort((a, b) => {
       const x = scores.get(a) ?? 0n;
       const y = scores.get(b) ?? 0n;
       if (x !== y) return x > y ? -1 : 1;

@@ -8,7 +8,7 @@
 
 import type { EventState } from "#alert/event.ts";
 import { type Level, OK } from "#alert/level.ts";
-import type { TopicInfo, TopicReads, Topics } from "#alert/ports.ts";
+import type { OwnerDuties, OwnerReport, TopicInfo, TopicReads, Topics } from "#alert/ports.ts";
 import type { Clock } from "#lib/clock.ts";
 import { compileGlob } from "#lib/glob.ts";
 import { compareBytes } from "#lib/json.ts";
@@ -20,6 +20,7 @@ import {
 } from "../calls/read-topics.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
+import { shownStatus } from "../shown-status.ts";
 import { READ_EVENTS_MAX, READ_TIMEOUT_MS } from "./limits.ts";
 
 export interface ClusterTopicsParts {
@@ -30,6 +31,13 @@ export interface ClusterTopicsParts {
   /** Owners of a topic that act now, first one first. */
   readonly acting: (topic: string) => readonly MemberId[];
   readonly isShared: (topic: string) => boolean;
+  /** All owners of a topic, and what this member has to do for it; where absent, none is told. */
+  readonly ranked?: (topic: string) => {
+    readonly ranking: readonly MemberId[];
+    readonly home: readonly MemberId[];
+    readonly acting: readonly MemberId[];
+  };
+  readonly duties?: (topic: string) => OwnerDuties;
 }
 
 export class ClusterTopics implements TopicReads {
@@ -79,6 +87,27 @@ export class ClusterTopics implements TopicReads {
     return answer?.states[0] ?? this.#parts.local.event(topic, id);
   }
 
+  async owners(topic: string): Promise<readonly OwnerReport[]> {
+    const { membership, ranked, duties } = this.#parts;
+    const { members, localId } = membership.view();
+    const { ranking = [], home = [], acting = [] } = ranked?.(topic) ?? {};
+    // Those that act first, in their order; then the others.
+    const order = [...new Set([...acting, ...ranking])];
+    return Promise.all(
+      order.map(async (id) => {
+        const member = members.find((one) => one.id === id);
+        const known = {
+          ...{ id, apiAddress: member?.apiAddress ?? "", home: home.includes(id) },
+          status: shownStatus(member?.status ?? "removed"),
+          acting: acting.includes(id),
+        };
+        const own = id === localId ? duties?.(topic) : undefined;
+        const told = own ?? (await this.#ask(id, { what: "duties", topic }))?.duties;
+        return told === undefined ? known : { ...known, duties: told };
+      }),
+    );
+  }
+
   /** What an owner knows; `undefined` when this member is one, or none of them knows anything in time. */
   async #fromOwner(topic: string, request: ReadRequest): Promise<ReadAnswer | undefined> {
     const { acting, clock, isShared, membership } = this.#parts;
@@ -111,6 +140,10 @@ export class ClusterTopics implements TopicReads {
       return { ...nothing, known: true, topics };
     }
     const { topic } = request;
+    if (request.what === "duties") {
+      const duties = this.#parts.duties?.(topic);
+      return duties === undefined ? nothing : { ...nothing, known: true, duties };
+    }
     if (!isShared(topic)) return nothing;
     if (request.what === "topic") {
       const known = local.get(topic);

@@ -1,12 +1,11 @@
 /**
- * The replicated table of topic handlers: a last-writer-wins register per (topic, handler ID).
+ * A table of definitions that every member holds: a last-writer-wins register per key.
  *
  * Versions are (Lamport counter, member ID), so every member resolves concurrent edits alike, without clocks. Deleting
- * leaves a tombstone. A definition with an empty ID is a deleted topic. Pure; nothing here attaches or stores.
+ * leaves a tombstone. What a definition says is its owner's business. Pure; nothing here carries out or stores.
  * Source: reference cluster-behaviour.md §14.5, U7, U18.
  */
 
-import type { HandlerSpec } from "#alert/handler.ts";
 import { compareBytes } from "#lib/json.ts";
 import { digestOf } from "../ownership/ranking.ts";
 import type { MemberId } from "../ports.ts";
@@ -17,27 +16,27 @@ export interface Version {
   readonly member: MemberId;
 }
 
-export interface Definition {
-  readonly topic: string;
-  readonly id: string;
+export interface Definition<V> {
+  /** In memory, on disk and in pages. */
+  readonly key: string;
   /** `null` = deleted. */
-  readonly spec: HandlerSpec | null;
+  readonly value: V | null;
   readonly version: Version;
   /** When it was edited, wall-clock ms; only decides when a tombstone is forgotten. */
   readonly at: number;
 }
 
-export type MergeResult =
+export type MergeResult<V> =
   /** Taken; `before` is what it replaced. */
-  | { readonly kind: "taken"; readonly before: Definition | undefined }
+  | { readonly kind: "taken"; readonly before: Definition<V> | undefined }
   /** Ours is the same or newer. */
   | { readonly kind: "kept" }
-  /** A tombstone of the cluster met a handler that this member brought along: it lives, with a new version. */
-  | { readonly kind: "revived"; readonly now: Definition };
+  /** A tombstone of the cluster met a definition that this member brought along: it lives, with a new version. */
+  | { readonly kind: "revived"; readonly now: Definition<V> };
 
-export class DefinitionTable {
+export class DefinitionTable<V> {
   readonly #self: () => MemberId;
-  readonly #definitions = new Map<string, Definition>();
+  readonly #definitions = new Map<string, Definition<V>>();
   #counter = 0;
   #digest = 0n;
 
@@ -54,61 +53,58 @@ export class DefinitionTable {
     return this.#definitions.size;
   }
 
-  get(topic: string, id: string): Definition | undefined {
-    return this.#definitions.get(definitionKey(topic, id));
+  get(key: string): Definition<V> | undefined {
+    return this.#definitions.get(key);
   }
 
-  all(): IterableIterator<Definition> {
+  all(): IterableIterator<Definition<V>> {
     return this.#definitions.values();
   }
 
   /** An edit made here, newer than everything seen so far. */
-  edit(topic: string, id: string, spec: HandlerSpec | null, at: number): Definition {
+  edit(key: string, value: V | null, at: number): Definition<V> {
     const version = { counter: this.#counter + 1, member: this.#self() };
-    const definition = { topic, id, spec, version, at };
+    const definition = { key, value, version, at };
     this.put(definition);
     return definition;
   }
 
   /** Takes a definition of another member if it is newer. */
-  merge(other: Definition): MergeResult {
+  merge(other: Definition<V>): MergeResult<V> {
     this.#counter = Math.max(this.#counter, other.version.counter);
-    const mine = this.get(other.topic, other.id);
+    const mine = this.get(other.key);
     if (mine !== undefined && compareVersions(mine.version, other.version) >= 0) {
       return { kind: "kept" };
     }
-    if (other.spec === null && mine?.version.counter === 0 && mine.spec !== null) {
-      return { kind: "revived", now: this.edit(mine.topic, mine.id, mine.spec, mine.at) };
+    if (other.value === null && mine?.version.counter === 0 && mine.value !== null) {
+      return { kind: "revived", now: this.edit(mine.key, mine.value, mine.at) };
     }
     this.put(other);
     return { kind: "taken", before: mine };
   }
 
   /** Sets without asking; for what was loaded from disk. */
-  put(definition: Definition): void {
-    const key = definitionKey(definition.topic, definition.id);
-    const before = this.#definitions.get(key);
+  put(definition: Definition<V>): void {
+    const before = this.#definitions.get(definition.key);
     if (before !== undefined) this.#digest ^= hashOf(before);
-    this.#definitions.set(key, definition);
+    this.#definitions.set(definition.key, definition);
     this.#digest ^= hashOf(definition);
     this.#counter = Math.max(this.#counter, definition.version.counter);
   }
 
-  drop(definition: Definition): void {
-    if (this.#definitions.delete(definitionKey(definition.topic, definition.id))) {
-      this.#digest ^= hashOf(definition);
-    }
+  drop(definition: Definition<V>): void {
+    if (this.#definitions.delete(definition.key)) this.#digest ^= hashOf(definition);
   }
 
   /**
    * This member joined a cluster: what it brings along yields to everything the cluster says, and what it had deleted is
    * none of the cluster's business. Returns the rewritten and the dropped definitions.
    */
-  demote(): { readonly changed: readonly Definition[]; readonly dropped: readonly Definition[] } {
-    const changed: Definition[] = [];
-    const dropped: Definition[] = [];
+  demote(): { readonly changed: readonly Definition<V>[]; readonly dropped: Definition<V>[] } {
+    const changed: Definition<V>[] = [];
+    const dropped: Definition<V>[] = [];
     for (const definition of [...this.#definitions.values()]) {
-      if (definition.spec === null) {
+      if (definition.value === null) {
         this.drop(definition);
         dropped.push(definition);
         continue;
@@ -120,16 +116,16 @@ export class DefinitionTable {
     return { changed, dropped };
   }
 
-  /** Up to `max` definitions after a key, in the order of keys; `next` is empty at the end. */
+  /** Up to `max` definitions after a key, in the order of keys; `more` tells whether others follow. */
   page(
     after: string,
     max: number,
-  ): { readonly definitions: readonly Definition[]; readonly next: string } {
+  ): { readonly definitions: readonly Definition<V>[]; readonly more: boolean } {
     const keys = [...this.#definitions.keys()].sort(compareBytes);
     const rest = keys.filter((key) => after === "" || compareBytes(key, after) > 0);
     const chosen = rest.slice(0, max);
     const definitions = chosen.flatMap((key) => this.#definitions.get(key) ?? []);
-    return { definitions, next: rest.length > max ? (chosen.at(-1) ?? "") : "" };
+    return { definitions, more: rest.length > max };
   }
 }
 
@@ -137,11 +133,6 @@ export function compareVersions(a: Version, b: Version): number {
   return a.counter - b.counter || (a.member === b.member ? 0 : a.member < b.member ? -1 : 1);
 }
 
-/** Key in memory, on disk and in pages. */
-export function definitionKey(topic: string, id: string): string {
-  return JSON.stringify([topic, id]);
-}
-
-function hashOf({ topic, id, version }: Definition): bigint {
-  return digestOf(topic, id, String(version.counter), version.member);
+function hashOf<V>({ key, version }: Definition<V>): bigint {
+  return digestOf(key, String(version.counter), version.member);
 }

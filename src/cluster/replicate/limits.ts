@@ -2,8 +2,9 @@
 
 /** Tombstones are kept this long; a member away for longer takes the others' table instead of merging, ms. */
 export const TOMBSTONE_MS = 7 * 24 * 60 * 60 * 1000;
-/** Definitions on one page of a sync; with ordinary handlers far below 1 MiB. */
+/** Definitions on one page of a sync, and characters of their texts (a single one may have more). */
 export const SYNC_PAGE_MAX = 500;
+export const SYNC_PAGE_BYTES = 1024 * 1024;
 /** Wait for one page, ms. */
 export const SYNC_TIMEOUT_MS = 10_000;
 /** Wait for an owner's sign of life before an edit, ms. */
@@ -29,3 +30,21 @@ export const READ_TIMEOUT_MS = 1_000;
 export const SYNC_RETRY_MS = 2000;
 /** The time of the last contact is written to disk at most this often, ms; far below `TOMBSTONE_MS`. */
 export const CONTACT_EVERY_MS = 60 * 60 * 1000;
+/** Cluster tasks, templates and their tombstones; further ones are refused. */
+export const CLUSTER_TASKS_MAX = 10_000;
+/** Text of one of them, characters; a larger one is refused. */
+export const CLUSTER_TASK_LENGTH_MAX = 4 * 1024 * 1024;
+/** An edit of a cluster task is answered when all live members follow it, or after this, ms. */
+export const TASK_SPREAD_MS = 2000;
+/** A member that was gone gets its tasks back when it has been alive for this many times `delay-per-member`. */
+export const RETURN_DELAYS = 3;
+/** Wait for what a member says of its tasks, ms; at a start, for all of them. */
+export const RUNNERS_TIMEOUT_MS = 1_000;
+/** Wait for what a member shows of a running task, ms. */
+export const TASK_READ_TIMEOUT_MS = 2_000;
+/** A removed member keeps running its tasks until others have started them, or for this long, ms. */
+export const TASK_HANDOVER_MS = 3_000;
+/** A removal that did not happen is forgotten after this, ms. */
+export const REMOVAL_FORGOTTEN_MS = 20_000;
+/** Topic states that were taken over this recently are fresh enough for a task that starts, ms. */
+export const FRESH_STATES_MS = 2_000;

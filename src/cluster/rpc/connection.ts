@@ -20,6 +20,7 @@ import {
   type RpcHeader,
 } from "./codec.ts";
 import type { Call } from "./define-call.ts";
+import { FRAME_SEAL_BYTES, type FrameSeal } from "./frame-seal.ts";
 import {
   DEADLINE_MAX_MS,
   IN_FLIGHT_MAX,
@@ -43,12 +44,14 @@ export interface ByteSink {
 export interface ConnectionHost {
   readonly clock: Clock;
   callByNumber(number: number): Call | undefined;
-  /** First frame. Throws `WireError` to turn the peer away. */
+  /** Frames until `greet` was called. Throws `WireError` to turn the peer away. */
   onHello(connection: RpcConnection, body: Uint8Array): void;
   /** Answers a request of a greeted peer; the parsed payload. Throws or rejects to refuse. */
   onCall(connection: RpcConnection, call: Call, payload: unknown): unknown | Promise<unknown>;
   /** A slot became free: a waiting call may go. */
   onRoom(connection: RpcConnection): void;
+  /** A sealed frame could not be opened. */
+  onBadSeal(connection: RpcConnection, reason: "unknown-key" | "bad-seal"): void;
   /** Once per connection, after its calls were failed. */
   onClosed(connection: RpcConnection, why: string): void;
   count(counter: string): void;
@@ -71,14 +74,17 @@ export interface OutgoingCall {
 
 export class RpcConnection {
   readonly dialled: boolean;
-  /** The peer's HELLO, once it was accepted by the host. */
-  peer: Hello | undefined;
   readonly #host: ConnectionHost;
   readonly #sink: ByteSink;
-  readonly #cutter = new FrameCutter(RPC_FRAMES);
+  readonly #cutter = new FrameCutter({
+    firstMax: RPC_FRAMES.firstMax,
+    max: RPC_FRAMES.max + FRAME_SEAL_BYTES,
+  });
+  #peer: Hello | undefined;
+  #seal: FrameSeal | undefined;
   readonly #inFlight = new Map<number, InFlight>();
-  /** Calls of the peer that are being answered; deleted when cancelled. */
-  readonly #answering = new Set<number>();
+  /** Calls of the peer that are being answered, and until when it waits; deleted when cancelled. */
+  readonly #answering = new Map<number, number>();
   #nextCall = 1;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -93,6 +99,22 @@ export class RpcConnection {
     this.#sink = sink;
     this.dialled = dialled;
     this.#heardAt = host.clock.monoMs();
+  }
+
+  /** The peer's HELLO, once it was accepted by the host. */
+  get peer(): Hello | undefined {
+    return this.#peer;
+  }
+
+  get isSealed(): boolean {
+    return this.#seal !== undefined;
+  }
+
+  /** The host knows who the peer is. With a seal every further frame, both ways, is sealed. */
+  greet(peer: Hello, seal: FrameSeal | undefined): void {
+    this.#peer = peer;
+    this.#seal = seal;
+    this.#cutter.trust();
   }
 
   get isOpen(): boolean {
@@ -113,12 +135,15 @@ export class RpcConnection {
   }
 
   /** Queues bytes that already are a frame. False when the connection is closed or its queue is full. */
-  sendFrame(frame: Uint8Array): boolean {
+  sendFrame(plain: Uint8Array): boolean {
     if (this.#closed) return false;
-    if (this.#queuedBytes + frame.length > WRITE_QUEUE_MAX) {
+    if (this.#queuedBytes + plain.length > WRITE_QUEUE_MAX) {
       this.#host.count("rpc_write_queue_full");
       return false;
     }
+    // Only what is surely queued is sealed: the seal counts frames.
+    const frame = this.#seal === undefined ? plain : this.#seal.seal(plain);
+    if (frame === undefined) return false;
     this.#queue.push(frame);
     this.#queuedBytes += frame.length;
     if (!this.#flushing && !this.#blocked) {
@@ -164,8 +189,10 @@ export class RpcConnection {
       this.#cutter.push(chunk, (body) => this.#frame(body));
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      if (this.#closed) return;
       this.#host.count("rpc_bad_frames");
-      this.close(error.message);
+      const tls = this.#peer === undefined && isTlsRecord(chunk);
+      this.close(tls ? "it talks TLS ([rpc] tls-ca), this member does not" : error.message);
     }
   }
 
@@ -179,12 +206,13 @@ export class RpcConnection {
   tick(slept: boolean): void {
     if (this.#closed) return;
     if (slept) this.#heardAt = this.#host.clock.monoMs();
+    this.#expireAnswers();
     const silent = this.silentMs;
     if (silent >= SILENCE_MAX_MS) {
       this.#host.count("rpc_silent_connections");
       this.close("silent for too long");
       this.#sink.abort();
-    } else if (silent >= PING_AFTER_MS && !this.#pinged && this.peer !== undefined) {
+    } else if (silent >= PING_AFTER_MS && !this.#pinged && this.#peer !== undefined) {
       this.#pinged = true;
       this.#sendBare("ping", 0);
     }
@@ -210,11 +238,17 @@ export class RpcConnection {
 
   #frame(body: Uint8Array): void {
     if (this.#closed) return;
-    if (this.peer === undefined) {
+    if (this.#peer === undefined) {
       this.#host.onHello(this, body);
       return;
     }
-    const frame = decodeRpcFrame(body);
+    const plain = this.#seal === undefined ? body : this.#seal.open(body);
+    if (typeof plain === "string") {
+      this.#host.onBadSeal(this, plain);
+      this.close(`sealed frame dropped: ${plain}`);
+      return;
+    }
+    const frame = decodeRpcFrame(plain);
     switch (frame.kind) {
       case "call":
         this.#answerCall(frame);
@@ -249,7 +283,8 @@ export class RpcConnection {
       this.#refuse(frame.call, new RpcError("busy", `${call.name}: too many calls in flight`));
       return;
     }
-    this.#answering.add(frame.call);
+    const patience = frame.deadlineMs === 0 ? DEADLINE_MAX_MS : frame.deadlineMs;
+    this.#answering.set(frame.call, this.#host.clock.monoMs() + patience);
     let result: unknown;
     try {
       const payload = call.parseRequest(decodePayload(frame.payload, call.exact));
@@ -266,6 +301,17 @@ export class RpcConnection {
       (answer) => this.#finish(frame.call, "answer", answer),
       (error) => this.#finish(frame.call, "refusal", error),
     );
+  }
+
+  /** Nobody waits for these any more, also when the peer's cancel did not come: their slots are free again. */
+  #expireAnswers(): void {
+    if (this.#answering.size === 0) return;
+    const now = this.#host.clock.monoMs();
+    for (const [call, until] of this.#answering) {
+      if (until > now) continue;
+      this.#answering.delete(call);
+      this.#host.count("rpc_answers_expired");
+    }
   }
 
   /** Sends the result of a call unless the caller gave up meanwhile. */
@@ -389,6 +435,11 @@ export class RpcConnection {
     const [only] = taken;
     return count === 1 && only !== undefined ? only : Buffer.concat(taken, size);
   }
+}
+
+/** A handshake or an alert of TLS; no frame of ours may begin like that before the peer is trusted. */
+function isTlsRecord(chunk: Uint8Array): boolean {
+  return (chunk[0] === 0x15 || chunk[0] === 0x16) && chunk[1] === 3;
 }
 
 function refusalOf(payload: unknown): RpcError {

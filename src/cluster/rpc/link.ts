@@ -139,13 +139,13 @@ export class Link {
     if (verdict === "drain-new") {
       this.#draining.set(connection, this.#host.clock.monoMs());
     } else if (verdict === "close-new") {
-      connection.close("an older start of the member");
+      this.#letGo(connection, "an older start of the member");
     } else if (verdict === "drain-old") {
       this.#primary = connection;
       this.#draining.set(old, this.#host.clock.monoMs());
       this.pump();
     } else {
-      old.close("replaced by a newer connection");
+      this.#letGo(old, "replaced by a newer connection");
       this.#takeUp(connection);
     }
   }
@@ -172,7 +172,7 @@ export class Link {
     for (const [connection, since] of this.#draining) {
       const age = now - since;
       if (age >= DRAIN_MAX_MS || (age >= DRAIN_MIN_MS && connection.isIdle)) {
-        connection.close("another connection is used");
+        this.#letGo(connection, "another connection is used");
       }
     }
     this.#expire(now);
@@ -184,7 +184,15 @@ export class Link {
     this.#failWaiting(new RpcError("closed", "the link was closed"));
     this.#greeting?.close("the link was closed");
     this.#primary?.close("the link was closed");
-    for (const connection of [...this.#draining.keys()]) connection.close("the link was closed");
+    for (const connection of [...this.#draining.keys()]) {
+      this.#letGo(connection, "the link was closed");
+    }
+  }
+
+  /** Closes a good connection that is not needed. */
+  #letGo(connection: RpcConnection, why: string): void {
+    this.#host.count("rpc_connections_let_go");
+    connection.close(why);
   }
 
   #takeUp(connection: RpcConnection): void {

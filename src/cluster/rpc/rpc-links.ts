@@ -15,26 +15,25 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
 import { type ClusterView, type MemberId, type MemberView, type Rpc, WireError } from "../ports.ts";
+import { type KeyReport, KeyRing } from "../swim/key-ring.ts";
+import { KeyWarnings } from "../swim/key-warnings.ts";
 import { clusterTag } from "../transport/cluster-tag.ts";
-import { encodeFrame } from "../transport/frame.ts";
-import {
-  commonVersion,
-  decodeHello,
-  encodeHello,
-  type Hello,
-  type HelloPurpose,
-  NO_CLUSTER,
-  PROTOCOL_MAX,
-  PROTOCOL_MIN,
-  sameTag,
-} from "../transport/hello.ts";
+import { systemCrypto } from "../transport/crypto.ts";
+import { type Hello, NO_CLUSTER } from "../transport/hello.ts";
 import { encodePayload } from "./codec.ts";
-import { type ConnectionHost, type OutgoingCall, RpcConnection } from "./connection.ts";
+import {
+  type ByteSink,
+  type ConnectionHost,
+  type OutgoingCall,
+  RpcConnection,
+} from "./connection.ts";
 import type { Call } from "./define-call.ts";
 import { ACCEPTED_MAX, HELLO_TIMEOUT_MS, TICK_MS } from "./limits.ts";
 import { Link, type LinkHost } from "./link.ts";
+import { type GreetingHost, PeerGreeting } from "./peer-greeting.ts";
 import { RpcError } from "./rpc-error.ts";
-import { dial, type Listening, listen } from "./sockets.ts";
+import { CLOSED_BY_PEER, type Listening, type RpcSockets, systemSockets } from "./sockets.ts";
+import { type RpcTls, tlsSockets } from "./tls-sockets.ts";
 
 /** What links need of the membership; a view may change at any time. */
 export interface LinkMembership {
@@ -53,6 +52,12 @@ export interface RpcLinksOptions {
   readonly isRemoved?: (member: MemberId) => boolean;
   /** Another member says that we were removed from the cluster. */
   readonly onRemoved?: (by: MemberId) => void;
+  /** Default: the system's, with TLS when `tls` is given. */
+  readonly sockets?: RpcSockets;
+  readonly tls?: RpcTls;
+  /** `[cluster] encryption-keys`; none: everything is plain. */
+  readonly encryptionKeys?: readonly Uint8Array[];
+  readonly acceptPlain?: boolean;
 }
 
 type LinkListener = (member: MemberId, state: "up" | "lost" | "refused") => void;
@@ -63,6 +68,7 @@ export class RpcLinks implements Rpc {
   readonly #random: Random;
   readonly #log: Log;
   readonly #options: RpcLinksOptions;
+  readonly #sockets: RpcSockets;
   readonly #byName = new Map<string, Call>();
   readonly #byNumber = new Map<number, Call>();
   readonly #answerers = new Map<string, Answerer>();
@@ -73,6 +79,8 @@ export class RpcLinks implements Rpc {
   readonly #counters: Record<string, number> = {};
   readonly #host: ConnectionHost;
   readonly #linkHost: LinkHost;
+  readonly #greetingHost: GreetingHost;
+  readonly #ring = new KeyRing(systemCrypto);
   readonly #closers = new Closers();
   #membership: LinkMembership | undefined;
   #listening: Listening | undefined;
@@ -87,12 +95,19 @@ export class RpcLinks implements Rpc {
     this.#random = random;
     this.#log = log;
     this.#options = options;
+    this.#sockets =
+      options.sockets ??
+      (options.tls === undefined
+        ? systemSockets
+        : tlsSockets(clock, options.tls, (counter) => this.#count(counter)));
     for (const call of options.calls) {
       this.#byName.set(call.name, call);
       this.#byNumber.set(call.number, call);
     }
     this.#host = this.#makeHost();
     this.#linkHost = this.#makeLinkHost();
+    this.#greetingHost = this.#makeGreetingHost();
+    this.#ring.set(options.encryptionKeys ?? [], options.acceptPlain ?? false);
   }
 
   /** The port listened on; 0 before `open`. */
@@ -106,7 +121,7 @@ export class RpcLinks implements Rpc {
    */
   open(membership: LinkMembership): void {
     this.#membership = membership;
-    this.#listening = listen(this.#options.bind, (sink) => this.#accept(sink));
+    this.#listening = this.#sockets.listen(this.#options.bind, (sink) => this.#accept(sink));
     this.#closers.push(() => this.#listening?.stop());
     let last = this.#clock.monoMs();
     this.#closers.push(
@@ -178,6 +193,23 @@ export class RpcLinks implements Rpc {
 
   onLink(listener: LinkListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Live reload. Connections that may not go on as they were agreed are closed and made anew. */
+  setKeys(keys: readonly Uint8Array[], acceptPlain: boolean): void {
+    this.#ring.set(keys, acceptPlain);
+    for (const connection of [...this.#connections.keys()]) {
+      if (connection.peer === undefined) continue;
+      const fits = connection.isSealed ? this.#ring.sealing : this.#ring.takesPlain;
+      if (fits) continue;
+      this.#count("rpc_connections_closed_keys_changed");
+      connection.close("the keys were changed");
+    }
+  }
+
+  /** Which keys others were seen to use for calls. */
+  keyReport(): KeyReport {
+    return this.#ring.report(this.#clock.monoMs());
   }
 
   counters(): Readonly<Record<string, number>> {
@@ -261,22 +293,8 @@ export class RpcLinks implements Rpc {
     return this.#tag.bytes;
   }
 
-  #hello(purpose: HelloPurpose, removed: boolean): Uint8Array {
-    return encodeFrame(
-      encodeHello({
-        versionMin: PROTOCOL_MIN,
-        versionMax: PROTOCOL_MAX,
-        purpose,
-        removed,
-        memberId: this.#view().localId,
-        boot: this.#options.boot,
-        nonce: this.#random.bytes(16),
-        clusterTag: purpose === "join" ? NO_CLUSTER : this.#clusterTag(),
-      }),
-    );
-  }
-
-  #accept(sink: Parameters<Parameters<typeof listen>[1]>[0]): RpcConnection {
+  #accept(sink: ByteSink): RpcConnection {
+    this.#count("rpc_connections_accepted");
     const connection = new RpcConnection(this.#host, sink, false);
     this.#register(connection, { kind: "accepted" });
     if (this.#connections.size > ACCEPTED_MAX) {
@@ -291,12 +309,19 @@ export class RpcLinks implements Rpc {
       this.#count("rpc_hello_timeouts");
       connection.close("no hello in time");
     });
-    this.#connections.set(connection, { purpose, cancelTimer });
+    const dialled =
+      purpose.kind === "accepted"
+        ? undefined
+        : purpose.kind === "join"
+          ? ({ purpose: "join" } as const)
+          : ({ purpose: "rpc", member: purpose.member } as const);
+    const greeting = new PeerGreeting(this.#greetingHost, connection, dialled);
+    this.#connections.set(connection, { purpose, greeting, cancelTimer });
   }
 
   /** Dials and sends HELLO; what follows comes through `onHello` and `onClosed`. Rejects with `RpcError`. */
   async #dialAddress(address: string, purpose: ConnectionPurpose): Promise<RpcConnection> {
-    const connection = await dial(this.#clock, address, (sink) => {
+    const connection = await this.#sockets.dial(this.#clock, address, (sink) => {
       const made = new RpcConnection(this.#host, sink, true);
       this.#register(made, purpose);
       return made;
@@ -305,7 +330,7 @@ export class RpcLinks implements Rpc {
       connection.close("shutting down");
       throw new RpcError("closed", "shutting down");
     }
-    connection.sendFrame(this.#hello(purpose.kind === "join" ? "join" : "rpc", false));
+    this.#connections.get(connection)?.greeting.start();
     return connection;
   }
 
@@ -330,11 +355,16 @@ export class RpcLinks implements Rpc {
     return {
       clock: this.#clock,
       callByNumber: (number) => this.#byNumber.get(number),
-      onHello: (connection, body) => this.#greeted(connection, decodeHello(body)),
+      onHello: (connection, body) => this.#greet(connection, body),
       onCall: (connection, call, payload) => this.#answer(connection, call, payload),
       onRoom: (connection) => {
         const member = connection.peer?.memberId;
         if (member !== undefined) this.#links.get(member)?.pump();
+      },
+      onBadSeal: (connection, reason) => {
+        this.#count(`rpc_dropped_frame_${reason.replaceAll("-", "_")}`);
+        const from = connection.peer?.memberId ?? "";
+        this.#greetingHost.warnings.dropped(reason, from, this.#clock.monoMs());
       },
       onClosed: (connection, why) => this.#connectionClosed(connection, why),
       count: (counter) => this.#count(counter),
@@ -352,68 +382,38 @@ export class RpcLinks implements Rpc {
     return answerer(peer.memberId, payload);
   }
 
-  #greeted(connection: RpcConnection, hello: Hello): void {
+  #makeGreetingHost(): GreetingHost {
+    return {
+      crypto: systemCrypto,
+      ring: this.#ring,
+      warnings: new KeyWarnings("rpc", (message, fields) => this.#log.warn(message, fields)),
+      monoMs: () => this.#clock.monoMs(),
+      nonce: () => this.#random.bytes(16),
+      boot: this.#options.boot,
+      localId: () => this.#view().localId,
+      clusterId: () => this.#view().clusterId,
+      clusterTag: () => this.#clusterTag(),
+      isRemoved: (member) => this.#options.isRemoved?.(member) === true,
+      onRemoved: (by) => this.#options.onRemoved?.(by),
+      count: (counter) => this.#count(counter),
+    };
+  }
+
+  /** A frame of a peer that is not greeted yet. */
+  #greet(connection: RpcConnection, body: Uint8Array): void {
     const state = this.#connections.get(connection);
-    if (state === undefined) return;
+    const hello = state?.greeting.take(body);
+    if (state === undefined || hello === undefined) return;
     state.cancelTimer();
     const { purpose } = state;
-    switch (purpose.kind) {
-      case "accepted":
-        this.#greetAccepted(connection, hello);
-        return;
-      case "link":
-        this.#checkPeer(hello, "rpc");
-        if (hello.memberId !== purpose.member) {
-          this.#count("rpc_wrong_member");
-          throw new WireError(`member ${hello.memberId} answers for ${purpose.member}`);
-        }
-        connection.peer = hello;
-        this.#links.get(purpose.member)?.adopt(connection, hello);
-        return;
-      case "join":
-        this.#checkPeer(hello, "join");
-        connection.peer = hello;
-        connection.sendCall(purpose.out);
-        return;
-    }
+    if (purpose.kind === "join") connection.sendCall(purpose.out);
+    else if (purpose.kind === "link") this.#links.get(purpose.member)?.adopt(connection, hello);
+    else if (hello.purpose === "rpc") this.#adoptAccepted(connection, hello);
   }
 
-  #greetAccepted(connection: RpcConnection, hello: Hello): void {
-    const purpose = hello.purpose === "join" ? "join" : "rpc";
-    if (purpose === "rpc" && this.#options.isRemoved?.(hello.memberId) === true) {
-      this.#count("rpc_removed_members");
-      connection.sendFrame(this.#hello("rpc", true));
-      throw new WireError("the member was removed from the cluster");
-    }
-    this.#checkPeer(hello, purpose);
-    connection.sendFrame(this.#hello(purpose, false));
-    connection.peer = hello;
-    if (purpose === "join") return;
+  #adoptAccepted(connection: RpcConnection, hello: Hello): void {
     const link = this.#links.get(hello.memberId) ?? this.#newLink(hello.memberId);
     link.adopt(connection, hello);
-  }
-
-  /** Throws `WireError`, which closes the connection, unless the peer may talk to us. */
-  #checkPeer(hello: Hello, purpose: "rpc" | "join"): void {
-    if (hello.purpose !== purpose) throw new WireError(`hello with purpose ${hello.purpose}`);
-    const ours = { versionMin: PROTOCOL_MIN, versionMax: PROTOCOL_MAX };
-    if (commonVersion(hello, ours) === undefined) {
-      this.#count("rpc_version_mismatch");
-      throw new WireError(`protocol ${hello.versionMin} to ${hello.versionMax} is not spoken`);
-    }
-    if (hello.memberId === this.#view().localId) {
-      this.#count("rpc_own_identity");
-      throw new WireError("the peer claims our own member ID");
-    }
-    if (hello.removed) {
-      this.#count("rpc_told_removed");
-      this.#options.onRemoved?.(hello.memberId);
-      throw new WireError("we were removed from the cluster");
-    }
-    if (!sameTag(hello.clusterTag, purpose === "join" ? NO_CLUSTER : this.#clusterTag())) {
-      this.#count("rpc_foreign_cluster");
-      throw new WireError("the peer belongs to another cluster");
-    }
   }
 
   #connectionClosed(connection: RpcConnection, why: string): void {
@@ -422,8 +422,13 @@ export class RpcLinks implements Rpc {
     this.#connections.delete(connection);
     state.cancelTimer();
     const { purpose } = state;
+    const byPeer = why.startsWith(CLOSED_BY_PEER);
+    if (byPeer && purpose.kind === "accepted") {
+      this.#count(connection.peer === undefined ? "rpc_closed_before_greeting" : "rpc_closed");
+    }
     if (purpose.kind === "join" && connection.peer === undefined) {
-      purpose.out.reject(new RpcError("unreachable", why));
+      const text = byPeer ? state.greeting.silence : why;
+      purpose.out.reject(new RpcError("unreachable", text));
     }
     const member =
       purpose.kind === "link" ? purpose.member : (connection.peer?.memberId ?? undefined);
@@ -443,5 +448,6 @@ type ConnectionPurpose =
 
 interface ConnectionState {
   readonly purpose: ConnectionPurpose;
+  readonly greeting: PeerGreeting;
   readonly cancelTimer: Cancel;
 }

@@ -9,7 +9,7 @@ import type { Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { ByteSink } from "./connection.ts";
 import { CONNECT_TIMEOUT_MS } from "./limits.ts";
-import { resolveAddress } from "./resolve.ts";
+import { parseHostPort, resolveAddress } from "./resolve.ts";
 import { RpcError } from "./rpc-error.ts";
 
 /** What a socket tells its connection. */
@@ -24,6 +24,23 @@ export interface Listening {
   stop(): void;
 }
 
+/** What links need of a network; the simulator gives a virtual one. */
+export interface RpcSockets {
+  listen(
+    bind: { readonly host: string; readonly port: number },
+    accept: (sink: ByteSink) => ByteConnection,
+  ): Listening;
+  /** Rejects with `RpcError`: `refused` only when the host answered that nobody listens. */
+  dial<C extends ByteConnection>(
+    clock: Clock,
+    address: string,
+    opened: (sink: ByteSink) => C,
+  ): Promise<C>;
+}
+
+/** Why a connection ended that the other side closed; a reset adds the system's words. */
+export const CLOSED_BY_PEER = "closed by the peer";
+
 interface Bound {
   connection?: ByteConnection;
 }
@@ -34,7 +51,7 @@ interface RawSocket {
   terminate(): unknown;
 }
 
-const sinkOf = (socket: RawSocket): ByteSink => ({
+export const sinkOf = (socket: RawSocket): ByteSink => ({
   write: (bytes) => socket.write(bytes),
   end: () => void socket.end(),
   abort: () => void socket.terminate(),
@@ -55,30 +72,38 @@ export function listen(
       },
       data: (socket, chunk) => socket.data.connection?.received(chunk),
       drain: (socket) => socket.data.connection?.drained(),
-      close: (socket) => socket.data.connection?.close("closed by the peer"),
-      error: (socket, error) => socket.data.connection?.close(errorMessage(error)),
+      close: (socket) => socket.data.connection?.close(CLOSED_BY_PEER),
+      error: (socket, error) =>
+        socket.data.connection?.close(`${CLOSED_BY_PEER}: ${errorMessage(error)}`),
     },
   });
   return { port: server.port, stop: () => server.stop(true) };
 }
 
+/** Connects to one literal address; `name` is the host as it was asked for. */
+export type DialOne = <C extends ByteConnection>(
+  to: { readonly host: string; readonly port: number; readonly name: string },
+  opened: (sink: ByteSink) => C,
+) => Promise<C>;
+
 /**
  * Connects to one of the addresses behind `address`, tried in order. Rejects with `RpcError`: `refused` only when
  * every address refused.
  */
-export async function dial<C extends ByteConnection>(
-  clock: Clock,
+export async function dialEach<C extends ByteConnection>(
   address: string,
   opened: (sink: ByteSink) => C,
+  dialOne: DialOne,
 ): Promise<C> {
   const candidates = await resolveAddress(address).catch((error) => {
     throw new RpcError("unreachable", errorMessage(error));
   });
+  const { host: name } = parseHostPort(address);
   let failure = new RpcError("unreachable", `${address} has no address`);
   let allRefused = true;
   for (const { host, port } of candidates) {
     try {
-      return await dialOne(clock, host, port, opened);
+      return await dialOne({ host, port, name }, opened);
     } catch (error) {
       failure = asDialError(address, error);
       if (failure.reason !== "refused") allRefused = false;
@@ -87,6 +112,15 @@ export async function dial<C extends ByteConnection>(
   throw failure.reason === "refused" && !allRefused
     ? new RpcError("unreachable", failure.message)
     : failure;
+}
+
+/** The same, plainly. */
+export function dial<C extends ByteConnection>(
+  clock: Clock,
+  address: string,
+  opened: (sink: ByteSink) => C,
+): Promise<C> {
+  return dialEach(address, opened, (to, made) => dialOne(clock, to.host, to.port, made));
 }
 
 async function dialOne<C extends ByteConnection>(
@@ -121,8 +155,9 @@ async function dialOne<C extends ByteConnection>(
       },
       data: (socket, chunk) => socket.data.connection?.received(chunk),
       drain: (socket) => socket.data.connection?.drained(),
-      close: (socket) => socket.data.connection?.close("closed by the peer"),
-      error: (socket, error) => socket.data.connection?.close(errorMessage(error)),
+      close: (socket) => socket.data.connection?.close(CLOSED_BY_PEER),
+      error: (socket, error) =>
+        socket.data.connection?.close(`${CLOSED_BY_PEER}: ${errorMessage(error)}`),
       connectError: (_socket, error) => failed(error),
     },
   }).catch(failed);
@@ -137,3 +172,5 @@ function asDialError(address: string, error: unknown): RpcError {
     ? new RpcError("refused", `${address}: connection refused`)
     : new RpcError("unreachable", `${address}: ${errorMessage(error)}`);
 }
+
+export const systemSockets: RpcSockets = { listen, dial };

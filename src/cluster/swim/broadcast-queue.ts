@@ -15,11 +15,20 @@ export function sendLimit(members: number): number {
   return members < 5 ? 6 : Math.ceil(Math.log(members) + 7);
 }
 
+/**
+ * What kind of news: a membership fact, a hint that may be dropped, or a fact read in somebody's whole table, which
+ * others therefore know and spread already.
+ */
+export type NewsKind = "fact" | "note" | "from-table";
+
+/** A fact from a table gets one round of gossip: enough to start an epidemic where it is news. */
+const FROM_TABLE_SENDS = 3;
+
 interface Item {
   readonly subject: string;
   /** The whole framed record. */
   readonly bytes: Uint8Array;
-  readonly note: boolean;
+  readonly kind: NewsKind;
   sends: number;
   gone: boolean;
 }
@@ -29,6 +38,12 @@ export class BroadcastQueue {
   /** By number of sends; items that are gone or have moved on are skipped and dropped. */
   readonly #lists: Item[][] = [];
   #notes = 0;
+  /** No waiting record is shorter than this, so fuller packets are not searched further. */
+  #smallest = Number.POSITIVE_INFINITY;
+  /** No waiting record is longer than this. */
+  #largest = 0;
+  /** Taken by the fill that is running. */
+  readonly #moved: Item[] = [];
 
   get size(): number {
     return this.#items.size;
@@ -42,11 +57,15 @@ export class BroadcastQueue {
    * Queues a fact. Beyond 4 × members + 1,024 entries the most-sent note is dropped; membership facts
    * never are. Returns how many notes were dropped (0 or 1).
    */
-  put(subject: string, bytes: Uint8Array, note: boolean, members: number): number {
+  put(subject: string, bytes: Uint8Array, kind: NewsKind, members: number): number {
     this.remove(subject);
-    const item: Item = { subject, bytes, note, sends: 0, gone: false };
+    const { length } = bytes;
+    const isFirst = this.#items.size === 0;
+    this.#smallest = isFirst ? length : Math.min(this.#smallest, length);
+    this.#largest = isFirst ? length : Math.max(this.#largest, length);
+    const item: Item = { subject, bytes, kind, sends: 0, gone: false };
     this.#items.set(subject, item);
-    if (note) this.#notes++;
+    if (kind === "note") this.#notes++;
     this.#list(0).push(item);
     if (this.#items.size <= 4 * members + QUEUE_EXTRA || this.#notes === 0) return 0;
     this.#dropNote();
@@ -58,7 +77,7 @@ export class BroadcastQueue {
     if (item === undefined) return;
     item.gone = true;
     this.#items.delete(subject);
-    if (item.note) this.#notes--;
+    if (item.kind === "note") this.#notes--;
   }
 
   clear(): void {
@@ -69,35 +88,41 @@ export class BroadcastQueue {
 
   /** Appends records while they fit below `end`; returns how many. */
   fill(to: ByteWriter, end: number, limit: number): number {
-    let filled = 0;
     for (let sends = this.#lists.length - 1; sends >= limit; sends--) this.#finish(sends);
     // From the fewest-sent list up; items that are sent move up, so the bound is read once.
-    const moved: Item[] = [];
-    for (let sends = 0; sends < Math.min(limit, this.#lists.length); sends++) {
-      const list = this.#lists[sends] as Item[];
-      let kept = list.length;
-      for (let i = list.length - 1; i >= 0; i--) {
-        const item = list[i] as Item;
-        if (!item.gone) {
-          if (to.at + item.bytes.length > end) continue;
-          to.raw(item.bytes);
-          filled++;
-          moved.push(item);
-        }
-        kept--;
-        list[i] = GONE;
-        if (end - to.at < SMALLEST) break;
-      }
-      if (kept !== list.length) compact(list);
-      if (end - to.at < SMALLEST) break;
+    const lists = Math.min(limit, this.#lists.length);
+    const moved = this.#moved;
+    for (let sends = 0; sends < lists && end - to.at >= this.#smallest; sends++) {
+      this.#take(this.#lists[sends] as Item[], to, end);
     }
-    for (let i = moved.length - 1; i >= 0; i--) this.#sent(moved[i] as Item, limit);
+    const filled = moved.length;
+    for (let i = filled - 1; i >= 0; i--) this.#sent(moved[i] as Item, limit);
+    moved.length = 0;
     return filled;
+  }
+
+  /** Moves what fits from the end of a list, the newest, into the packet; touches no more of it than needed. */
+  #take(list: Item[], to: ByteWriter, end: number): void {
+    let from = list.length;
+    while (from > 0 && end - to.at >= this.#smallest) {
+      const item = list[--from] as Item;
+      if (item.gone || to.at + item.bytes.length > end) continue;
+      to.raw(item.bytes);
+      this.#moved.push(item);
+      list[from] = GONE;
+    }
+    let kept = from;
+    for (let i = from; i < list.length; i++) {
+      const item = list[i] as Item;
+      if (!item.gone) list[kept++] = item;
+    }
+    list.length = kept;
   }
 
   /** Facts too large for a datagram of `room` bytes; each is counted as sent once. */
   takeLarge(room: number, limit: number): Uint8Array[] {
     const out: Uint8Array[] = [];
+    if (this.#largest <= room) return out;
     for (const item of this.#items.values()) {
       if (item.bytes.length <= room) continue;
       out.push(item.bytes);
@@ -109,7 +134,8 @@ export class BroadcastQueue {
 
   #sent(item: Item, limit: number): void {
     item.sends++;
-    if (item.sends >= limit) this.remove(item.subject);
+    const most = item.kind === "from-table" ? FROM_TABLE_SENDS : limit;
+    if (item.sends >= most) this.remove(item.subject);
     else this.#list(item.sends).push(item);
   }
 
@@ -124,7 +150,7 @@ export class BroadcastQueue {
   #dropNote(): void {
     for (let sends = this.#lists.length - 1; sends >= 0; sends--) {
       for (const item of this.#lists[sends] ?? []) {
-        if (item.note && !item.gone) {
+        if (item.kind === "note" && !item.gone) {
           this.remove(item.subject);
           return;
         }
@@ -138,13 +164,10 @@ export class BroadcastQueue {
   }
 }
 
-/** No record is shorter than this, so fuller packets are not searched further. */
-const SMALLEST = 20;
-
-const GONE: Item = { subject: "", bytes: new Uint8Array(0), note: false, sends: -1, gone: true };
-
-function compact(list: Item[]): void {
-  let to = 0;
-  for (const item of list) if (!item.gone) list[to++] = item;
-  list.length = to;
-}
+const GONE: Item = {
+  subject: "",
+  bytes: new Uint8Array(0),
+  kind: "fact",
+  sends: -1,
+  gone: true,
+};

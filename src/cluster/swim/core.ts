@@ -15,13 +15,15 @@ import { ALIVE } from "../messages/message.ts";
 import { type GossipRecord, writeRecord } from "../messages/registry.ts";
 import type { Address, MemberId, MonoMs } from "../ports.ts";
 import { writeFrameLength } from "../transport/frame.ts";
+import type { Channel } from "../transport/greeting.ts";
 import { Awareness } from "./awareness.ts";
-import { BroadcastQueue, sendLimit } from "./broadcast-queue.ts";
+import { BroadcastQueue, type NewsKind, sendLimit } from "./broadcast-queue.ts";
 import type { Crypto } from "./crypto.ts";
 import type { StartNumbers } from "./image.ts";
 import type { Action } from "./io.ts";
+import { KeyWarnings } from "./key-warnings.ts";
 import type { SwimOptions } from "./options.ts";
-import { type Channel, PacketCodec } from "./packet.ts";
+import { PacketCodec } from "./packet.ts";
 import { type Entry, INCARNATION_MAX, MemberTable, pathOf } from "./table.ts";
 import { Timers } from "./timers.ts";
 
@@ -68,6 +70,9 @@ export class Core {
   readonly ids: IdTable;
   readonly table: MemberTable;
   readonly codec: PacketCodec;
+  readonly keyWarnings = new KeyWarnings("gossip", (message, fields) =>
+    this.log("warn", message, fields),
+  );
   readonly random: Random;
   readonly crypto: Crypto;
   options: SwimOptions;
@@ -222,7 +227,7 @@ export class Core {
     news = true,
   ): number {
     const writer = this.#writer;
-    this.codec.begin(writer, ++this.#counter);
+    this.codec.begin(writer, ++this.#counter, this.codec.isKeyless(to));
     for (const record of first) writeRecord(writer, record, this.ids);
     const room = max - (this.codec.overhead - 44);
     const rode = news ? this.#fill(writer, room) : 0;
@@ -233,7 +238,7 @@ export class Core {
     return rode;
   }
 
-  /** A frame for a gossip connection: length, then a packet of the connection's own counter. */
+  /** A frame for a gossip connection: length, then a packet of the connection's own counter; plain without channel. */
   frame(
     records: readonly GossipRecord[],
     counter: number,
@@ -242,7 +247,7 @@ export class Core {
     encoded: readonly Uint8Array[] = [],
   ): Uint8Array {
     const writer = this.#writer;
-    this.codec.begin(writer, counter);
+    this.codec.begin(writer, counter, channel === undefined);
     for (const record of records) writeRecord(writer, record, this.ids);
     for (const record of encoded) writer.raw(record);
     if (news) this.#fill(writer, Math.max(writer.at, this.options.packetMax));
@@ -255,11 +260,11 @@ export class Core {
   }
 
   /** Queues a fact about a subject for gossip. */
-  enqueue(subject: string, record: GossipRecord, note = false): void {
+  enqueue(subject: string, record: GossipRecord, kind: NewsKind): void {
     const writer = this.#recordWriter;
     writer.at = 0;
     writeRecord(writer, record, this.ids);
-    const dropped = this.queue.put(subject, writer.copy(), note, this.table.members);
+    const dropped = this.queue.put(subject, writer.copy(), kind, this.table.members);
     if (dropped > 0) this.count("notes-dropped-queue-full", dropped);
   }
 

@@ -41,6 +41,9 @@ export interface FactListeners {
   duplicate(): void;
 }
 
+/** Where an ALIVE stood. `before-worse`: a worse fact about the same version follows, so nothing is announced yet. */
+type AliveSource = "gossip" | "table" | "before-worse";
+
 export class Facts {
   readonly #core: Core;
   readonly #spreader: Spreader;
@@ -67,8 +70,7 @@ export class Facts {
     this.announceSelf();
   }
 
-  /** `quiet`: a worse fact about the same version follows, so nothing is announced yet. */
-  alive(version: Version, profile: Profile, quiet = false): void {
+  alive(version: Version, profile: Profile, source: AliveSource = "gossip"): void {
     const core = this.#core;
     if (profile.id === core.id) {
       this.#hearSelf(version, profile);
@@ -76,14 +78,14 @@ export class Facts {
     }
     const entry = core.table.get(profile.id);
     if (entry === undefined) {
-      this.#newMember(version, profile, quiet);
+      this.#newMember(version, profile, source);
       return;
     }
     if (!this.#beats(entry, version, profile)) {
       core.count("stale-facts");
       return;
     }
-    this.#acceptAlive(entry, version, profile, quiet);
+    this.#acceptAlive(entry, version, profile, source);
   }
 
   suspect(record: Suspect): void {
@@ -174,7 +176,7 @@ export class Facts {
     const { id } = profile;
     const known = core.table.get(id);
     const believedAlive = known !== undefined && (known.rank === ALIVE || known.rank === SUSPECT);
-    this.alive(version, profile, entry.rank !== ALIVE);
+    this.alive(version, profile, entry.rank === ALIVE ? "table" : "before-worse");
     if (entry.rank === ALIVE) return;
     if (entry.rank === LEFT) this.left({ kind: "left", version, id });
     // The other side may be the confused one, so its dead are our suspects.
@@ -222,7 +224,7 @@ export class Facts {
     return profile.boot > entry.profile.boot && !sameProfile(profile, entry.profile);
   }
 
-  #newMember(version: Version, profile: Profile, quiet: boolean): void {
+  #newMember(version: Version, profile: Profile, source: AliveSource): void {
     const core = this.#core;
     if (core.table.size >= MEMBERS_MAX) {
       core.count("table-full");
@@ -235,12 +237,12 @@ export class Facts {
     core.initialized = true;
     core.changed(entry, undefined);
     core.persist(false);
-    if (quiet) return;
-    this.#spreader.spread({ kind: "alive", version, profile }, entry.id, true);
+    if (source === "before-worse") return;
+    this.#spreadAlive(entry, version, profile, { source, eager: true });
     this.#listeners.turnedAlive(entry, true);
   }
 
-  #acceptAlive(entry: Entry, version: Version, profile: Profile, quiet: boolean): void {
+  #acceptAlive(entry: Entry, version: Version, profile: Profile, source: AliveSource): void {
     const core = this.#core;
     const from = entry.rank;
     const moved = entry.profile === undefined || !sameProfile(entry.profile, profile);
@@ -255,9 +257,20 @@ export class Facts {
       entry.path = undefined;
     }
     core.persist(false);
-    if (quiet) return;
-    this.#spreader.spread({ kind: "alive", version, profile }, entry.id, from !== ALIVE || moved);
+    if (source === "before-worse") return;
+    this.#spreadAlive(entry, version, profile, { source, eager: from !== ALIVE || moved });
     if (from >= DEAD) this.#listeners.turnedAlive(entry, false);
+  }
+
+  #spreadAlive(
+    entry: Entry,
+    version: Version,
+    profile: Profile,
+    { source, eager }: { readonly source: AliveSource; readonly eager: boolean },
+  ): void {
+    const record = { kind: "alive", version, profile } as const;
+    if (source === "table") this.#spreader.spreadFromTable(record, entry.id);
+    else this.#spreader.spread(record, entry.id, eager);
   }
 
   #startSuspicion(entry: Entry, record: Suspect): void {

@@ -52,7 +52,20 @@ export type Input =
       readonly keys: readonly Uint8Array[];
       readonly acceptPlain: boolean;
     }
-  | { readonly kind: "sync"; readonly with: MemberId };
+  | { readonly kind: "sync"; readonly with: MemberId }
+  /** Find out whether datagrams and connections pass to a member; answered by `checked`. */
+  | { readonly kind: "check"; readonly with: MemberId; readonly check: number };
+
+/** What an operator's check of the way to a member found. */
+export interface PathOutcome {
+  /** Of the datagrams sent (`CHECK_PINGS`), how many were answered, and after how many ms the first. */
+  readonly answered: number;
+  readonly udpMs: number;
+  /** The literal address that datagrams went to. */
+  readonly udpAddress: string;
+  /** How the gossip connection fared. */
+  readonly tcp: "ok" | EndReason | "not-the-member" | "protocol" | "full" | "unknown-member";
+}
 
 /** Membership as offered to the target of `member add`. */
 export interface Adoption {
@@ -97,6 +110,7 @@ export type Action =
   | { readonly kind: "duplicate" }
   /** The process did not run for `ms`; alert sending holds until it has asked around (§14.5). */
   | { readonly kind: "stalled"; readonly ms: number }
+  | { readonly kind: "checked"; readonly check: number; readonly outcome: PathOutcome }
   /** LEFT went to everybody alive, or its second is over: sockets may close. */
   | { readonly kind: "gone" }
   | {

@@ -2,8 +2,8 @@
  * Gossip connections over TCP: HELLO both ways, then frames that are packets (gossip.md §4.2).
  *
  * The core numbers its own dials upwards from 1, the shell numbers accepted ones downwards from −1, so they
- * cannot collide. With keys every frame is sealed with a key made from both HELLOs, so a frame of another
- * connection, or the same one again, cannot be opened; HELLO alone makes nothing happen.
+ * cannot collide. With keys both sides prove that they hold one before anything happens, and every frame is sealed
+ * with a key made from both HELLOs, so a frame of another connection, or the same one again, cannot be opened.
  */
 
 import {
@@ -19,9 +19,14 @@ import type { GossipRecord } from "../messages/registry.ts";
 import { type Address, type MemberId, WireError } from "../ports.ts";
 import { encodeFrame, FrameCutter, GOSSIP_FRAMES } from "../transport/frame.ts";
 import {
+  AcceptedGreeting,
+  type Channels,
+  DialledGreeting,
+  type GreetingOptions,
+} from "../transport/greeting.ts";
+import {
   commonVersion,
   decodeHello,
-  encodeHello,
   type Hello,
   type HelloPurpose,
   PROTOCOL_MAX,
@@ -30,7 +35,8 @@ import {
 } from "../transport/hello.ts";
 import type { Core } from "./core.ts";
 import type { EndReason } from "./io.ts";
-import type { Channel, Opened } from "./packet.ts";
+import type { RingKey } from "./key-ring.ts";
+import type { Opened } from "./packet.ts";
 import type { Entry } from "./table.ts";
 import type { Timer } from "./timers.ts";
 
@@ -45,13 +51,14 @@ export interface Link {
   purpose: HelloPurpose;
   /** Whom we dialled, or who said HELLO. */
   peer: MemberId | undefined;
-  state: "dialling" | "hello" | "ready";
+  /** `proof`: HELLO was answered, the dialler's proof is awaited. */
+  state: "dialling" | "hello" | "proof" | "ready";
   readonly cutter: FrameCutter;
   readonly nonce: Uint8Array;
-  ownHello: Uint8Array;
+  greeting: DialledGreeting | AcceptedGreeting | undefined;
   peerBoot: bigint;
-  sealing: Channel | undefined;
-  opening: Channel | undefined;
+  /** Undefined: everything on it is plain. */
+  channels: Channels | undefined;
   sent: number;
   received: number;
   timer: Timer | undefined;
@@ -59,6 +66,14 @@ export interface Link {
   onReady: (link: Link) => void;
   onEnd: (why: LinkEnd) => void;
 }
+
+/** Reasons to turn away that say the other side is not who was meant. */
+const WRONG_PEER: ReadonlySet<string> = new Set([
+  "foreign-cluster",
+  "own-id",
+  "other-member",
+  "purpose",
+]);
 
 export interface DialOptions {
   readonly purpose: HelloPurpose;
@@ -107,6 +122,7 @@ export class Links {
 
   accepted(connection: number, from: Address): void {
     const core = this.#core;
+    core.count("connections-accepted");
     let same = 0;
     for (const link of this.#links.values()) if (link.from?.host === from.host) same++;
     if (this.#inbound >= CONNECTIONS_MAX || same >= CONNECTIONS_PER_ADDRESS_MAX || core.halted) {
@@ -123,8 +139,9 @@ export class Links {
     const link = this.#links.get(connection);
     if (link === undefined || link.state !== "dialling") return;
     link.state = "hello";
-    link.ownHello = this.#hello(link);
-    this.#write(link, encodeFrame(link.ownHello));
+    const greeting = new DialledGreeting(this.#greetingOptions(), this.#hello(link));
+    link.greeting = greeting;
+    this.#write(link, encodeFrame(greeting.hello));
   }
 
   data(connection: number, bytes: Uint8Array): void {
@@ -136,6 +153,8 @@ export class Links {
       });
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      // A connection that was turned away already has its reason; the rest of its bytes has none.
+      if (this.#links.get(connection) !== link) return;
       this.#core.count("dropped-frame-malformed");
       this.#fail(link, "protocol");
     }
@@ -143,19 +162,26 @@ export class Links {
 
   ended(connection: number, why: EndReason): void {
     const link = this.#links.get(connection);
-    if (link !== undefined) this.#forget(link, why);
+    if (link === undefined) return;
+    if (link.inbound) {
+      this.#core.count(
+        link.state === "ready" ? "connections-ended" : "connections-ended-before-hello",
+      );
+    }
+    this.#forget(link, why);
   }
 
   send(link: Link, records: readonly GossipRecord[], news: boolean): void {
     if (link.state !== "ready" || this.#links.get(link.id) !== link) return;
-    this.#write(link, this.#core.frame(records, ++link.sent, link.sealing, news));
+    this.#write(link, this.#core.frame(records, ++link.sent, link.channels?.sealing, news));
   }
 
   /** Records encoded before, too large for a datagram, announced by BIG. */
   sendRaw(link: Link, records: readonly Uint8Array[]): void {
     if (link.state !== "ready" || this.#links.get(link.id) !== link) return;
     const big = { kind: "big", records: records.length } as const;
-    this.#write(link, this.#core.frame([big], ++link.sent, link.sealing, false, records));
+    const sealing = link.channels?.sealing;
+    this.#write(link, this.#core.frame([big], ++link.sent, sealing, false, records));
   }
 
   /** We have what we wanted. */
@@ -163,6 +189,18 @@ export class Links {
     if (this.#links.get(link.id) !== link) return;
     this.#core.out.push({ kind: "close", connection: link.id, how: "finish" });
     this.#forget(link, "done");
+  }
+
+  /** Ends connections that may not go on as they were agreed: plain ones with keys, sealed ones without. */
+  keysChanged(): void {
+    const { ring } = this.#core.codec;
+    for (const link of [...this.#links.values()]) {
+      if (link.state !== "ready") continue;
+      const fits = link.channels === undefined ? ring.takesPlain : ring.sealing;
+      if (fits) continue;
+      this.#core.count("connections-closed-keys-changed");
+      this.#fail(link, "reset");
+    }
   }
 
   /** Closes everything; nobody is told. */
@@ -214,10 +252,9 @@ export class Links {
       state: "dialling",
       cutter: new FrameCutter(GOSSIP_FRAMES),
       nonce: core.random.bytes(16),
-      ownHello: new Uint8Array(0),
+      greeting: undefined,
       peerBoot: 0n,
-      sealing: undefined,
-      opening: undefined,
+      channels: undefined,
       sent: 0,
       received: 0,
       timer: undefined,
@@ -232,30 +269,80 @@ export class Links {
 
   #frame(link: Link, body: Uint8Array): void {
     if (link.state === "hello") this.#greet(link, body);
+    else if (link.state === "proof") this.#proof(link, body);
     else this.#packet(link, body);
   }
 
   /** The other side's HELLO. */
   #greet(link: Link, body: Uint8Array): void {
-    const core = this.#core;
     const hello = decodeHello(body);
     const refusal = this.#refusalOf(link, hello);
     if (refusal !== undefined) {
-      core.count(`dropped-hello-${refusal}`);
-      this.#fail(link, refusal === "protocol" ? "protocol" : "not-the-member");
+      this.#turnAway(link, refusal);
+      return;
+    }
+    link.peerBoot = hello.boot;
+    if (link.inbound) this.#answer(link, hello, body);
+    else this.#meet(link, hello, body);
+  }
+
+  #answer(link: Link, hello: Hello, body: Uint8Array): void {
+    link.peer = hello.memberId;
+    link.purpose = hello.purpose;
+    const own = this.#hello(link);
+    const greeting = new AcceptedGreeting(this.#greetingOptions(), own, hello, body);
+    link.greeting = greeting;
+    if (greeting.refusal !== undefined) {
+      this.#turnAway(link, greeting.refusal);
+      return;
+    }
+    this.#write(link, encodeFrame(greeting.answer));
+    if (greeting.awaitsProof) link.state = "proof";
+    else this.#ready(link, undefined, undefined);
+  }
+
+  #meet(link: Link, hello: Hello, body: Uint8Array): void {
+    if (!(link.greeting instanceof DialledGreeting)) return;
+    const met = link.greeting.meet(hello, body);
+    if (typeof met === "string") {
+      this.#turnAway(link, met);
       return;
     }
     link.peer = hello.memberId;
-    link.peerBoot = hello.boot;
-    if (link.inbound) {
-      link.purpose = hello.purpose;
-      link.ownHello = this.#hello(link);
-      this.#write(link, encodeFrame(link.ownHello));
-    }
-    this.#deriveChannels(link, body);
+    if (met.proof !== undefined) this.#write(link, encodeFrame(met.proof));
+    const gossip = this.#core.table.get(hello.memberId)?.profile?.gossip;
+    if (gossip !== undefined) this.#core.codec.heard(gossip, hello.keys === undefined);
+    this.#ready(link, met.channels, met.key);
+  }
+
+  #proof(link: Link, body: Uint8Array): void {
+    if (!(link.greeting instanceof AcceptedGreeting)) return;
+    const greeted = link.greeting.check(body);
+    if (typeof greeted === "string") this.#turnAway(link, greeted);
+    else this.#ready(link, greeted.channels, greeted.key);
+  }
+
+  #ready(link: Link, channels: Channels | undefined, key: RingKey | undefined): void {
+    const core = this.#core;
+    link.channels = channels;
+    link.greeting = undefined;
     link.state = "ready";
+    link.cutter.trust();
+    core.codec.ring.saw(key, core.now);
     this.#allow(link, link.kept ? IDLE_LINK_MS : FRAME_MS);
     link.onReady(link);
+  }
+
+  #turnAway(link: Link, reason: string): void {
+    const core = this.#core;
+    core.count(`dropped-hello-${reason}`);
+    core.keyWarnings.dropped(reason, link.from ?? link.peer ?? "", core.now);
+    this.#fail(link, WRONG_PEER.has(reason) ? "not-the-member" : "protocol");
+  }
+
+  #greetingOptions(): GreetingOptions {
+    const { crypto, codec, clusterId } = this.#core;
+    return { crypto, ring: codec.ring, label: "tcp 1", clusterId };
   }
 
   #refusalOf(link: Link, hello: Hello): string | undefined {
@@ -268,22 +355,12 @@ export class Links {
     return commonVersion(own, hello) === undefined ? "protocol" : undefined;
   }
 
-  #deriveChannels(link: Link, peerHello: Uint8Array): void {
-    if (!this.#core.codec.sealing) return;
-    const [first, second] = link.inbound ? [peerHello, link.ownHello] : [link.ownHello, peerHello];
-    const both = new Uint8Array(first.length + second.length);
-    both.set(first);
-    both.set(second, first.length);
-    const digest = this.#core.crypto.sha256(both);
-    link.sealing = { info: channelInfo(digest, link.inbound ? 1 : 0), keys: [] };
-    link.opening = { info: channelInfo(digest, link.inbound ? 0 : 1), keys: [] };
-  }
-
   #packet(link: Link, body: Uint8Array): void {
     const core = this.#core;
-    const opened = core.codec.open(body, GOSSIP_FRAMES.max, link.opening);
+    const opened = core.codec.openFrame(body, GOSSIP_FRAMES.max, link.channels?.opening);
     if (typeof opened === "string") {
       core.count(`dropped-frame-${opened}`);
+      core.keyWarnings.dropped(opened, link.from ?? link.peer ?? "", core.now);
       this.#fail(link, "protocol");
       return;
     }
@@ -297,6 +374,7 @@ export class Links {
       this.#fail(link, "protocol");
       return;
     }
+    core.codec.ring.saw(opened.key, core.now);
     const idle = link.purpose === "ping" && link.received > 1 ? IDLE_LINK_MS : FRAME_MS;
     this.#allow(link, idle);
     this.#receive(opened, link);
@@ -329,9 +407,9 @@ export class Links {
     this.#core.out.push({ kind: "write", connection: link.id, bytes });
   }
 
-  #hello(link: Link): Uint8Array {
+  #hello(link: Link): Hello {
     const core = this.#core;
-    return encodeHello({
+    return {
       versionMin: PROTOCOL_MIN,
       versionMax: PROTOCOL_MAX,
       purpose: link.purpose,
@@ -340,14 +418,6 @@ export class Links {
       boot: core.boot,
       nonce: link.nonce,
       clusterTag: core.clusterTag,
-    });
+    };
   }
-}
-
-function channelInfo(digest: Uint8Array, direction: 0 | 1): Uint8Array {
-  const info = new Uint8Array(5 + digest.length + 1);
-  info.set([0x74, 0x63, 0x70, 0x20, 0x31]); // "tcp 1"
-  info.set(digest, 5);
-  info[5 + digest.length] = direction;
-  return info;
 }

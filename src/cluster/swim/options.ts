@@ -14,6 +14,10 @@ export interface SwimOptions {
   readonly probeTimeoutMs: number;
   readonly indirectChecks: number;
   readonly suspicionMult: number;
+  /** Eager packets; beyond, facts wait for the gossip tick. 0: everything waits. */
+  readonly eagerPerSecond: number;
+  /** How long members that died or left are dialled at the usual pace; afterwards they are dialled seldom. */
+  readonly deadTimeMs: number;
   /** UDP payload produced, 508 … 9,000 bytes. */
   readonly packetMax: number;
 }
@@ -26,6 +30,8 @@ export const LAN: SwimOptions = {
   probeTimeoutMs: 250,
   indirectChecks: 3,
   suspicionMult: 4,
+  eagerPerSecond: 20,
+  deadTimeMs: 24 * 3_600_000,
   packetMax: 1_400,
 };
 

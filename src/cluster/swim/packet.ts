@@ -4,17 +4,20 @@
  *
  *      0  1  magic 0xC7         3   1  key hint      28  8  sender's boot number
  *      1  1  version 1          4   8  cluster tag   36  8  counter
- *      2  1  flags (1 sealed)  12  16  sender        44  …  records, then CRC-32C or GCM tag
+ *      2  1  flags             12  16  sender        44  …  records, then CRC-32C or GCM tag
  *
+ * Flags: bit 0 sealed; bits 1–3 unknown ones refuse the packet; bit 4 of a plain one: its sender has keys.
  * Every reason for refusing a packet is a word of `DropReason` and is counted under it. Nothing is kept for a
  * sender before its packet was found whole.
  */
 
 import { ByteReader, type ByteWriter } from "../messages/bytes.ts";
 import type { IdTable } from "../messages/member-id.ts";
-import type { MemberId } from "../ports.ts";
+import type { Address, MemberId } from "../ports.ts";
+import type { Channel } from "../transport/greeting.ts";
 import { crc32c } from "./crc32c.ts";
 import { type Crypto, SEAL_BYTES } from "./crypto.ts";
+import { KeyRing, type RingKey } from "./key-ring.ts";
 
 export const HEADER_BYTES = 44;
 const MAGIC = 0xc7;
@@ -22,6 +25,8 @@ const PROTOCOL = 1;
 const SEALED = 1;
 /** Bits 1–3: a packet using one we do not know must not be half understood. */
 const MUST_UNDERSTAND = 0b1110;
+/** In a plain packet: the sender could have sealed it, so it may be answered sealed. */
+const HOLDS_KEYS = 0b10000;
 const CRC_BYTES = 4;
 
 export type DropReason =
@@ -43,18 +48,17 @@ export interface Opened {
   readonly boot: bigint;
   readonly counter: number;
   readonly records: ByteReader;
+  /** What it was sealed with; undefined when it came plain. */
+  readonly key: RingKey | undefined;
+  /** It came plain from a sender without keys. */
+  readonly keyless: boolean;
 }
 
-/** Keys of one direction of one TCP connection, by the index of the configured key. */
-export interface Channel {
-  /** What both HELLOs hash to, with the direction: makes the derived keys the connection's own. */
-  readonly info: Uint8Array;
-  keys: (Uint8Array | undefined)[];
-}
-
-interface PeerKeys {
+/** The key derived last for a sender: it seals with one key until a rotation, and there are many senders. */
+interface PeerKey {
   boot: bigint;
-  keys: (Uint8Array | undefined)[];
+  ringKey: RingKey;
+  key: Uint8Array;
 }
 
 export interface PacketIdentity {
@@ -69,37 +73,35 @@ export class PacketCodec {
   readonly #ids: IdTable;
   #identity: PacketIdentity;
   #salt: Uint8Array;
-  #keys: readonly Uint8Array[] = [];
-  #hints: readonly number[] = [];
-  #acceptPlain = false;
-  #own: (Uint8Array | undefined)[] = [];
-  readonly #peers = new Map<MemberId, PeerKeys>();
+  readonly ring: KeyRing;
+  readonly #own = new Map<RingKey, Uint8Array>();
+  readonly #peers = new Map<MemberId, PeerKey>();
+  /** While a cluster is switched over: addresses whose members have no keys yet. */
+  readonly #keyless = new Set<string>();
 
   constructor(crypto: Crypto, ids: IdTable, identity: PacketIdentity) {
     this.#crypto = crypto;
     this.#ids = ids;
     this.#identity = identity;
     this.#salt = text(identity.clusterId);
+    this.ring = new KeyRing(crypto);
   }
 
   /** The first key seals, all open. 32 bytes each. */
   setKeys(keys: readonly Uint8Array[], acceptPlain: boolean): void {
-    this.#keys = keys;
-    this.#hints = keys.map((key) => this.#crypto.sha256(key)[0] ?? 0);
-    this.#acceptPlain = acceptPlain;
-    this.#own = [];
-    this.#peers.clear();
+    this.ring.set(keys, acceptPlain);
+    if (!this.ring.switching) this.#keyless.clear();
+    this.#forgetDerived();
   }
 
   setIdentity(identity: PacketIdentity): void {
     this.#identity = identity;
     this.#salt = text(identity.clusterId);
-    this.#own = [];
-    this.#peers.clear();
+    this.#forgetDerived();
   }
 
   get sealing(): boolean {
-    return this.#keys.length > 0;
+    return this.ring.sealing;
   }
 
   /** Bytes a packet has beyond its records. */
@@ -107,13 +109,30 @@ export class PacketCodec {
     return HEADER_BYTES + (this.sealing ? SEAL_BYTES : CRC_BYTES);
   }
 
-  /** Writes the header; records follow. */
-  begin(to: ByteWriter, counter: number): void {
+  /** While switching over: does the member at this address have no keys yet, so that it must be told plainly? */
+  isKeyless(to: Address): boolean {
+    return this.ring.switching && this.#keyless.has(`${to.host} ${to.port}`);
+  }
+
+  /** While switching over: how the member at this address was last heard to talk. */
+  heard(from: Address, keyless: boolean): void {
+    if (!this.ring.switching) return;
+    const address = `${from.host} ${from.port}`;
+    if (!keyless) this.#keyless.delete(address);
+    else {
+      if (this.#keyless.size >= PEER_KEYS_MAX) this.#keyless.clear();
+      this.#keyless.add(address);
+    }
+  }
+
+  /** Writes the header; records follow. `plain`: to somebody without keys. */
+  begin(to: ByteWriter, counter: number, plain = false): void {
+    const key = plain ? undefined : this.ring.first;
     to.at = 0;
     to.u8(MAGIC);
     to.u8(PROTOCOL);
-    to.u8(this.sealing ? SEALED : 0);
-    to.u8(this.sealing ? (this.#hints[0] ?? 0) : 0);
+    to.u8(key === undefined ? (this.sealing ? HOLDS_KEYS : 0) : SEALED);
+    to.u8(key?.hint ?? 0);
     to.raw(this.#identity.clusterTag);
     to.raw(this.#ids.bytesOf(this.#identity.id));
     to.u64(this.#identity.boot);
@@ -121,14 +140,15 @@ export class PacketCodec {
     to.u32(counter >>> 0);
   }
 
-  /** Ends the packet; returns a copy ready to send. `channel` for frames of a TCP connection. */
+  /** Ends the packet; returns a copy ready to send. `channel` for frames of a sealed TCP connection. */
   finish(to: ByteWriter, channel?: Channel): Uint8Array {
-    if (!this.sealing) {
+    const first = this.ring.first;
+    if (first === undefined || to.bytes[2] !== SEALED) {
       to.u32(crc32c(to.bytes, 0, to.at));
       return to.copy();
     }
     const header = to.bytes.slice(0, HEADER_BYTES);
-    const key = channel === undefined ? this.#ownKey() : this.#channelKey(channel, 0);
+    const key = channel === undefined ? this.#ownKey(first) : channel.keyOf(first);
     const sealed = this.#crypto.seal(
       key,
       nonceOf(header),
@@ -141,8 +161,24 @@ export class PacketCodec {
     return out;
   }
 
-  /** Checks a packet as far as its seal; replay is the caller's. */
-  open(bytes: Uint8Array, max: number, channel?: Channel): Opened | DropReason {
+  /** Checks a datagram as far as its seal; replay is the caller's. */
+  open(bytes: Uint8Array, max: number): Opened | DropReason {
+    const flags = this.#flagsOf(bytes, max);
+    if (typeof flags === "string") return flags;
+    return (flags & SEALED) === 0 ? this.#openPlain(bytes) : this.#openSealed(bytes, undefined);
+  }
+
+  /** The same for a frame of a TCP connection, which is sealed or plain as its HELLOs agreed. */
+  openFrame(bytes: Uint8Array, max: number, channel: Channel | undefined): Opened | DropReason {
+    const flags = this.#flagsOf(bytes, max);
+    if (typeof flags === "string") return flags;
+    if (channel !== undefined) {
+      return (flags & SEALED) === 0 ? "plain-with-keys" : this.#openSealed(bytes, channel);
+    }
+    return (flags & SEALED) === 0 ? this.#openPlain(bytes) : "sealed-without-keys";
+  }
+
+  #flagsOf(bytes: Uint8Array, max: number): number | DropReason {
     if (bytes.length < HEADER_BYTES + CRC_BYTES) return "short";
     if (bytes.length > max) return "long";
     if (bytes[0] !== MAGIC) return "magic";
@@ -151,15 +187,15 @@ export class PacketCodec {
     if ((flags & MUST_UNDERSTAND) !== 0) return "flags";
     const tag = this.#identity.clusterTag;
     for (let i = 0; i < 8; i++) if (bytes[4 + i] !== tag[i]) return "foreign-cluster";
-    return (flags & SEALED) === 0 ? this.#openPlain(bytes) : this.#openSealed(bytes, channel);
+    return flags;
   }
 
   #openPlain(bytes: Uint8Array): Opened | DropReason {
-    if (this.sealing && !this.#acceptPlain) return "plain-with-keys";
+    if (!this.ring.takesPlain) return "plain-with-keys";
     const end = bytes.length - CRC_BYTES;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (crc32c(bytes, 0, end) !== view.getUint32(end)) return "bad-crc";
-    return this.#opened(bytes, view, new ByteReader(bytes, HEADER_BYTES, end));
+    return this.#opened(bytes, view, new ByteReader(bytes, HEADER_BYTES, end), undefined);
   }
 
   #openSealed(bytes: Uint8Array, channel: Channel | undefined): Opened | DropReason {
@@ -168,23 +204,30 @@ export class PacketCodec {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const header = bytes.subarray(0, HEADER_BYTES);
     let hinted = false;
-    for (let i = 0; i < this.#keys.length; i++) {
-      if (this.#hints[i] !== bytes[3]) continue;
+    for (const ringKey of this.ring.keys) {
+      if (ringKey.hint !== bytes[3]) continue;
       hinted = true;
       const key =
-        channel === undefined ? this.#peerKey(bytes, view, i) : this.#channelKey(channel, i);
+        channel === undefined ? this.#peerKey(bytes, view, ringKey) : channel.keyOf(ringKey);
       const sealed = bytes.subarray(HEADER_BYTES);
       const body = this.#crypto.open(key, nonceOf(header), this.#aad(header), sealed);
       if (body === undefined) continue;
-      const opened = this.#opened(bytes, view, new ByteReader(body));
-      if (channel === undefined) this.#keepPeerKey(opened, i, key);
+      const opened = this.#opened(bytes, view, new ByteReader(body), ringKey);
+      if (channel === undefined) this.#keepPeerKey(opened, ringKey, key);
       return opened;
     }
     return hinted ? "bad-seal" : "unknown-key";
   }
 
-  #opened(bytes: Uint8Array, view: DataView, records: ByteReader): Opened {
+  #opened(
+    bytes: Uint8Array,
+    view: DataView,
+    records: ByteReader,
+    key: RingKey | undefined,
+  ): Opened {
     return {
+      key,
+      keyless: key === undefined && ((bytes[2] ?? 0) & HOLDS_KEYS) === 0,
       sender: this.#ids.idAt(bytes, 12),
       boot: view.getBigUint64(28),
       counter: view.getUint32(36) * 0x100000000 + view.getUint32(40),
@@ -199,44 +242,43 @@ export class PacketCodec {
     return aad;
   }
 
-  #ownKey(): Uint8Array {
-    this.#own[0] ??= this.#derive(0, this.#ids.bytesOf(this.#identity.id), this.#identity.boot);
-    return this.#own[0];
+  #ownKey(key: RingKey): Uint8Array {
+    const known = this.#own.get(key);
+    if (known !== undefined) return known;
+    const made = this.#derive(key, this.#ids.bytesOf(this.#identity.id), this.#identity.boot);
+    this.#own.set(key, made);
+    return made;
   }
 
-  #peerKey(bytes: Uint8Array, view: DataView, index: number): Uint8Array {
+  #peerKey(bytes: Uint8Array, view: DataView, key: RingKey): Uint8Array {
     const boot = view.getBigUint64(28);
     const known = this.#peers.get(this.#ids.idAt(bytes, 12));
-    const cached = known?.boot === boot ? known.keys[index] : undefined;
-    return cached ?? this.#derive(index, bytes.subarray(12, 28), boot);
+    const cached = known?.ringKey === key && known.boot === boot ? known.key : undefined;
+    return cached ?? this.#derive(key, bytes.subarray(12, 28), boot);
   }
 
   /** Only senders that proved to hold a key are remembered, and no more than the table can have. */
-  #keepPeerKey(opened: Opened, index: number, key: Uint8Array): void {
-    let known = this.#peers.get(opened.sender);
-    if (known === undefined || known.boot < opened.boot) {
-      if (known === undefined && this.#peers.size >= PEER_KEYS_MAX) this.#peers.clear();
-      known = { boot: opened.boot, keys: [] };
-      this.#peers.set(opened.sender, known);
-    }
-    if (known.boot === opened.boot) known.keys[index] = key;
+  #keepPeerKey(opened: Opened, ringKey: RingKey, key: Uint8Array): void {
+    const known = this.#peers.get(opened.sender);
+    const { boot, sender } = opened;
+    if (known === undefined) {
+      if (this.#peers.size >= PEER_KEYS_MAX) this.#peers.clear();
+      this.#peers.set(sender, { boot, ringKey, key });
+    } else if (known.key !== key && known.boot <= boot)
+      Object.assign(known, { boot, ringKey, key });
   }
 
-  #derive(index: number, id: Uint8Array, boot: bigint): Uint8Array {
+  #derive(key: RingKey, id: Uint8Array, boot: bigint): Uint8Array {
     const info = new Uint8Array(5 + 16 + 8);
     info.set(text("udp 1"));
     info.set(id, 5);
     new DataView(info.buffer).setBigUint64(21, boot);
-    return this.#crypto.hkdf(this.#keys[index] ?? new Uint8Array(32), this.#salt, info, 32);
+    return this.#crypto.hkdf(key.bytes, this.#salt, info, 32);
   }
 
-  #channelKey(channel: Channel, index: number): Uint8Array {
-    const known = channel.keys[index];
-    if (known !== undefined) return known;
-    const master = this.#keys[index] ?? new Uint8Array(32);
-    const key = this.#crypto.hkdf(master, this.#salt, channel.info, 32);
-    channel.keys[index] = key;
-    return key;
+  #forgetDerived(): void {
+    this.#own.clear();
+    this.#peers.clear();
   }
 }
 

@@ -22,6 +22,7 @@ import type { Facts } from "./facts.ts";
 import type { SendFailure } from "./io.ts";
 import type { Link, Links } from "./links.ts";
 import type { Origin } from "./origin.ts";
+import { PathChecks } from "./path-checks.ts";
 import { PathWatch } from "./path-watch.ts";
 import type { Entry } from "./table.ts";
 import type { Timer } from "./timers.ts";
@@ -60,6 +61,8 @@ export class Prober {
   readonly #facts: Facts;
   readonly #links: Links;
   readonly #paths: PathWatch;
+  /** On behalf of operators; beside the probes and without influence on them. */
+  readonly checks: PathChecks;
   #list: Entry[] = [];
   #at = 0;
   #seq = 0;
@@ -74,11 +77,17 @@ export class Prober {
     this.#facts = facts;
     this.#links = links;
     this.#paths = new PathWatch(core);
+    this.checks = new PathChecks(core, links, {
+      nextSeq: () => this.#nextSeq(),
+      ping: (seq, target) => this.#ping(seq, target, undefined),
+    });
   }
 
   start(): void {
     if (this.#ticking) return;
     this.#ticking = true;
+    // Whom we know by now is in the list from the beginning; who comes later is inserted.
+    this.#refill();
     this.#arm(this.#core.random.float() * this.#core.options.probeIntervalMs);
   }
 
@@ -89,6 +98,7 @@ export class Prober {
     this.#relays.clear();
     this.#list = [];
     this.#at = 0;
+    this.checks.reset();
   }
 
   get relays(): number {
@@ -106,6 +116,7 @@ export class Prober {
       core.count("pings-for-another");
       return;
     }
+    this.checks.onPing(origin);
     const first: GossipRecord[] = [];
     const fact = origin.entry === undefined ? undefined : this.#facts.buddyFact(origin.entry);
     // Told first, so that the member refutes before anything else (Lifeguard's buddy rule).
@@ -130,6 +141,7 @@ export class Prober {
       relay.asker.reply([this.#ack(relay.askerSeq)]);
       return;
     }
+    if (this.checks.onAck(record.seq, origin)) return;
     if (!this.#paths.onAck(record.seq, origin)) this.#core.count("acks-late");
   }
 
@@ -345,11 +357,15 @@ export class Prober {
         const entry = this.#list[this.#at++] as Entry;
         if (isProbed(entry) && core.table.get(entry.id) === entry) return entry;
       }
-      this.#list = [...core.table.live];
-      shuffle(core.random, this.#list);
-      this.#at = 0;
+      this.#refill();
     }
     return undefined;
+  }
+
+  #refill(): void {
+    this.#list = [...this.#core.table.live];
+    shuffle(this.#core.random, this.#list);
+    this.#at = 0;
   }
 
   #relayByTcp(relay: Relay, address: Address, entry: Entry | undefined): void {

@@ -5,7 +5,7 @@
  * stall is noticed. Eager sends have a budget per second; beyond it facts wait for the tick.
  */
 
-import { EAGER_PER_SECOND, GOSSIP_TO_DEAD_MS } from "../limits.ts";
+import { GOSSIP_TO_DEAD_MS } from "../limits.ts";
 import { DEAD } from "../messages/message.ts";
 import type { GossipRecord } from "../messages/registry.ts";
 import type { MonoMs } from "../ports.ts";
@@ -14,6 +14,11 @@ import type { Entry } from "./table.ts";
 
 /** Longest wait of an eager send, milliseconds. */
 const EAGER_WAIT_MS = 20;
+/** Members that eager rounds may leave without a fact on average; they hear it on a tick. */
+const EAGER_MISSED = 0.3;
+
+/** With more facts waiting than this, about three packets, news is no single event and eager sends only add load. */
+const EAGER_QUEUE_MAX = 64;
 
 export class Spreader {
   readonly #core: Core;
@@ -21,8 +26,10 @@ export class Spreader {
   sendLarge: (entry: Entry, records: readonly Uint8Array[]) => void = () => {};
   #ticking = false;
   #eagerArmed = false;
-  #eagerTokens = EAGER_PER_SECOND;
-  #tokensAt: MonoMs = 0;
+  /** Eager rounds still to come. */
+  #eagerRounds = 0;
+  #eagerTokens = 0;
+  #tokensAt: MonoMs | undefined;
   /** Members that died less than 30 s ago, oldest first. */
   #recentlyDead: Entry[] = [];
   #crowdedSince: MonoMs | undefined;
@@ -52,28 +59,48 @@ export class Spreader {
 
   /** A fact about a member. Eager ones do not wait for the tick. */
   spread(record: GossipRecord, subject: string, eager: boolean): void {
-    this.#core.enqueue(subject, record, record.kind === "note");
+    this.#core.enqueue(subject, record, record.kind === "note" ? "note" : "fact");
     if (eager) this.eager();
   }
 
-  /** Sends news soon to a few random members, at most 20 packets a second. */
+  /** A fact that stood in somebody's table. */
+  spreadFromTable(record: GossipRecord, subject: string): void {
+    this.#core.enqueue(subject, record, "from-table");
+    this.eager();
+  }
+
+  /**
+   * Sends news soon to a few random members, within a budget of packets a second. One such round at each member
+   * leaves e^−fan-out of the members out: the round is repeated until hardly anybody is left.
+   */
   eager(): void {
-    if (this.#eagerArmed || this.#core.table.live.length === 0) return;
+    const { live } = this.#core.table;
+    if (live.length === 0) return;
+    const rounds = Math.log(live.length / EAGER_MISSED) / this.#core.options.gossipMembers;
+    this.#eagerRounds = Math.ceil(rounds);
+    this.#armEager();
+  }
+
+  #armEager(): void {
+    if (this.#eagerArmed) return;
     this.#eagerArmed = true;
     const { timers, now, random } = this.#core;
     timers.add(now + random.float() * EAGER_WAIT_MS, () => {
       this.#eagerArmed = false;
       this.#sendEagerly();
+      if (--this.#eagerRounds > 0 && this.#core.queue.size > 0) this.#armEager();
     });
   }
 
   #sendEagerly(): void {
     const core = this.#core;
-    const seconds = (core.now - this.#tokensAt) / 1_000;
+    const { eagerPerSecond, gossipMembers } = core.options;
+    const seconds = (core.now - (this.#tokensAt ?? core.now - 1_000)) / 1_000;
     this.#tokensAt = core.now;
-    this.#eagerTokens = Math.min(EAGER_PER_SECOND, this.#eagerTokens + seconds * EAGER_PER_SECOND);
-    const wanted = core.options.gossipMembers;
-    if (this.#eagerTokens < wanted) {
+    this.#eagerTokens = Math.min(eagerPerSecond, this.#eagerTokens + seconds * eagerPerSecond);
+    const wanted = Math.min(gossipMembers, eagerPerSecond);
+    const crowded = core.queue.size > EAGER_QUEUE_MAX;
+    if (wanted === 0 || crowded || this.#eagerTokens < wanted) {
       core.count("eager-left-to-tick");
       return;
     }
@@ -131,10 +158,9 @@ export class Spreader {
   #large(): void {
     const core = this.#core;
     const room = core.options.packetMax - core.codec.overhead;
-    const target = core.table.pick(core.random, 1)[0];
-    if (target === undefined) return;
     const large = core.queue.takeLarge(room, core.sendLimit);
-    if (large.length > 0) this.sendLarge(target, large);
+    const target = large.length === 0 ? undefined : core.table.pick(core.random, 1)[0];
+    if (target !== undefined) this.sendLarge(target, large);
   }
 
   #watchQueue(): void {

@@ -9,7 +9,7 @@
  */
 
 import { errorMessage } from "#lib/errors.ts";
-import { ANSWER_EVERY_MS, DATAGRAM_MAX, STALL_READ_MS, STRANGERS_MAX } from "../limits.ts";
+import { ANSWER_EVERY_MS, DATAGRAM_MAX, STALL_READ_MS } from "../limits.ts";
 import type { IdTable } from "../messages/member-id.ts";
 import { randomUuid } from "../messages/member-id.ts";
 import { DEAD, LEFT, type Profile, REMOVED, SUSPECT } from "../messages/message.ts";
@@ -22,12 +22,13 @@ import { Departure } from "./departure.ts";
 import { Facts } from "./facts.ts";
 import type { Image } from "./image.ts";
 import type { Action, Adoption, Input } from "./io.ts";
+import type { KeyReport } from "./key-ring.ts";
 import { type Link, Links } from "./links.ts";
 import { NoteLog } from "./note-log.ts";
 import { Origin } from "./origin.ts";
 import type { Opened } from "./packet.ts";
 import { Prober } from "./prober.ts";
-import { ReplayWindow } from "./replay-window.ts";
+import { ReplayGuard } from "./replay-guard.ts";
 import { Spreader } from "./spreader.ts";
 import { Syncer, syncEntry } from "./syncer.ts";
 import type { Entry } from "./table.ts";
@@ -52,8 +53,7 @@ export class Swim {
   readonly #notes = new NoteLog();
   readonly #departure: Departure;
   readonly #handlers: RecordHandlers;
-  readonly #windows = new Map<MemberId, ReplayWindow>();
-  #strangers = 0;
+  readonly #guard: ReplayGuard;
   #started = false;
   #holdUntil: MonoMs = 0;
   #wakeAt: MonoMs | undefined;
@@ -61,6 +61,7 @@ export class Swim {
 
   constructor(setup: CoreSetup, entries: readonly SyncEntry[] = []) {
     this.#core = new Core(setup);
+    this.#guard = new ReplayGuard(this.#core);
     // Seconds of the start: above the counters of earlier processes, so that no note is taken for old.
     this.#noteCounter = Number(BigInt.asUintN(31, setup.start.boot >> 26n));
     this.#spreader = new Spreader(this.#core);
@@ -125,6 +126,11 @@ export class Swim {
     return this.#core.counters;
   }
 
+  /** Which keys others were seen to use. */
+  keyReport(now: MonoMs): KeyReport {
+    return this.#core.codec.ring.report(now);
+  }
+
   /** Current sizes of everything bounded. */
   get sizes(): {
     readonly members: number;
@@ -132,6 +138,7 @@ export class Swim {
     readonly timers: number;
     readonly links: number;
     readonly relays: number;
+    /** Replay windows of senders that are no members. */
     readonly windows: number;
   } {
     return {
@@ -140,7 +147,7 @@ export class Swim {
       timers: this.#core.timers.size,
       links: this.#links.open,
       relays: this.#prober.relays,
-      windows: this.#windows.size,
+      windows: this.#guard.strangers,
     };
   }
 
@@ -155,6 +162,11 @@ export class Swim {
 
   entry(id: MemberId): Entry | undefined {
     return this.#core.table.get(id);
+  }
+
+  /** When a ping of this member last came by datagram. */
+  pingHeardAt(id: MemberId): MonoMs | undefined {
+    return this.#prober.checks.heardAt(id);
   }
 
   get viewHash(): { readonly high: number; readonly low: number } {
@@ -273,12 +285,16 @@ export class Swim {
         return;
       case "keys":
         core.codec.setKeys(input.keys, input.acceptPlain);
+        this.#links.keysChanged();
         return;
       case "sync": {
         const entry = core.table.get(input.with);
         if (entry !== undefined) this.#syncer.request(entry, "join");
         return;
       }
+      case "check":
+        this.#prober.checks.begin(input.with, input.check);
+        return;
     }
   }
 
@@ -347,6 +363,7 @@ export class Swim {
     const opened = core.codec.open(bytes, DATAGRAM_MAX);
     if (typeof opened === "string") {
       core.count(`dropped-${opened}`);
+      core.keyWarnings.dropped(opened, from, core.now);
       return;
     }
     if (opened.sender === core.id) {
@@ -355,6 +372,8 @@ export class Swim {
     }
     if (!this.#isFresh(opened, from)) return;
     core.count("datagrams-accepted");
+    core.codec.ring.saw(opened.key, core.now);
+    core.codec.heard(from, opened.keyless);
     this.#receive(opened, from, undefined);
   }
 
@@ -362,34 +381,12 @@ export class Swim {
   #isFresh(packet: Opened, from: Address): boolean {
     const core = this.#core;
     const entry = core.table.get(packet.sender);
-    const known = entry?.profile?.boot ?? 0n;
-    let window = this.#windows.get(packet.sender);
-    if (window === undefined && packet.boot >= known) window = this.#newWindow(packet, entry);
-    if (window === undefined || packet.boot < window.boot || packet.boot < known) {
-      core.count("dropped-old-boot");
-      this.#answerSuperseded(entry, from);
-      return false;
-    }
-    if (packet.boot > window.boot) window.restart(packet.boot);
-    if (window.accept(packet.counter) || core.planted("no-replay-check")) return true;
-    core.count("dropped-replay");
+    const verdict = this.#guard.judge(packet, entry);
+    if (verdict === "fresh") return true;
+    if (verdict === "replay" && core.planted("no-replay-check")) return true;
+    core.count(`dropped-${verdict}`);
+    if (verdict === "old-boot") this.#answerSuperseded(entry, from);
     return false;
-  }
-
-  #newWindow(packet: Opened, entry: Entry | undefined): ReplayWindow {
-    if (entry === undefined && ++this.#strangers > STRANGERS_MAX) this.#forgetStrangers();
-    const window = new ReplayWindow(packet.boot);
-    this.#windows.set(packet.sender, window);
-    return window;
-  }
-
-  /** Senders that never became members; the bound matters only to whoever makes up IDs. */
-  #forgetStrangers(): void {
-    this.#strangers = 0;
-    this.#core.count("strangers-forgotten");
-    for (const id of this.#windows.keys()) {
-      if (this.#core.table.get(id) === undefined) this.#windows.delete(id);
-    }
   }
 
   /** The sender's identity is in use by a younger process; if the sender lives, it must know (U31). */
@@ -484,8 +481,8 @@ export class Swim {
 
   #turnedAlive(entry: Entry, isNew: boolean): void {
     if (!this.#started) return;
-    this.#startTimers();
     if (isNew) this.#prober.inserted(entry);
+    this.#startTimers();
     this.#syncer.turnedAlive(entry);
   }
 
@@ -569,8 +566,7 @@ export class Swim {
     this.#prober.reset();
     this.#syncer.reset();
     this.#spreader.reset();
-    this.#windows.clear();
-    this.#strangers = 0;
+    this.#guard.reset();
   }
 
   /** Takes entries as they are, without telling anybody: from disk or from the adder. */

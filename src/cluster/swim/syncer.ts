@@ -4,12 +4,17 @@
  * Gossip is fast and may lose; a sync is slow and complete. It happens now and then with a random member, when
  * view hashes differ, with members that turn alive, and, for ever, with members that are not alive, so
  * that a healed network joins again by itself. Where many could dial one, only three do.
+ *
+ * Who dials says its view hash; whose hash is the same says so and both are done. Otherwise the dialled one
+ * sends its table, and the dialler sends back what the other does not hold already: both then know what
+ * both knew, as if each had sent its whole table.
  */
 
 import { shuffle } from "#lib/random.ts";
 import { SYNCS_AT_ONCE_MAX, SYNCS_WAITING_MAX } from "../limits.ts";
 import { formatHostPort } from "../messages/ip.ts";
 import { ALIVE, DEAD, LEFT, type Profile, REMOVED, SUSPECT } from "../messages/message.ts";
+import { sameProfile } from "../messages/profile.ts";
 import { SYNC_ENTRIES_MAX, type Sync, type SyncEntry } from "../messages/sync.ts";
 import type { MonoMs } from "../ports.ts";
 import type { Core } from "./core.ts";
@@ -29,8 +34,23 @@ const HASH_SYNC_EVERY_MS = 2_000;
 const DIALLERS = 3;
 const DIAL_FIRST_MS = 500;
 const DIAL_MAX_MS = 30_000;
+/** Between dials of a member that is gone for longer than `dead-time`. */
+const DIAL_SELDOM_MS = 600_000;
 /** Successful syncs after a start; then the usual rules take over. */
 const START_SYNCS = 3;
+
+/** Of the syncs at once, those because a member turned alive: in a storm of joins most of them become needless. */
+const ALIVE_AT_ONCE = 2;
+
+/** One connection's comparison. */
+interface Exchange {
+  readonly entry: Entry | undefined;
+  readonly join: boolean;
+  /** What the other side sent and we hold just so. */
+  readonly same: Set<Entry>;
+  /** We sent what we had to send. */
+  answered: boolean;
+}
 
 /** The table entry of a member as others get it. */
 export function syncEntry(entry: Entry): SyncEntry {
@@ -46,8 +66,11 @@ export class Syncer {
   readonly #facts: Facts;
   readonly #links: Links;
   readonly #waiting = new Map<Entry, SyncCause>();
-  readonly #running = new Set<Entry>();
+  readonly #running = new Map<Entry, SyncCause>();
+  readonly #exchanges = new Map<Link, Exchange>();
   #hashSyncAt: MonoMs = Number.NEGATIVE_INFINITY;
+  /** Successive differing view hashes, whoever sent them. */
+  #differences = 0;
   #ticking = false;
   /** Members to greet after the start, and greetings that worked. */
   #greet: Entry[] = [];
@@ -69,6 +92,8 @@ export class Syncer {
     this.#ticking = false;
     this.#waiting.clear();
     this.#running.clear();
+    this.#exchanges.clear();
+    this.#differences = 0;
     this.#greet = [];
     this.#greeted = 0;
   }
@@ -89,7 +114,7 @@ export class Syncer {
   /** Asks for a sync; the same member waits only once. */
   request(entry: Entry, cause: SyncCause): void {
     if (this.#running.has(entry) || this.#waiting.has(entry)) return;
-    if (this.#running.size < SYNCS_AT_ONCE_MAX) this.#run(entry, cause);
+    if (this.#mayRun(cause)) this.#run(entry, cause);
     else if (this.#waiting.size < SYNCS_WAITING_MAX) this.#waiting.set(entry, cause);
     else this.#core.count("syncs-dropped-full");
   }
@@ -110,7 +135,7 @@ export class Syncer {
     const core = this.#core;
     const path = core.path(entry);
     if (path.dialTimer?.live === true || core.planted("no-heal")) return;
-    const wait = Math.min(DIAL_MAX_MS, DIAL_FIRST_MS * 2 ** Math.min(path.dials, 10));
+    const wait = this.#dialWait(entry, path.dials);
     path.dials++;
     const jitter = 0.7 + 0.6 * core.random.float();
     path.dialTimer = core.timers.add(core.now + wait * jitter, () => {
@@ -122,44 +147,110 @@ export class Syncer {
     });
   }
 
-  /** A ping or ack carried nothing but its own view hash. */
+  #dialWait(entry: Entry, dials: number): number {
+    const core = this.#core;
+    const goneFor = core.now - entry.changedAt;
+    const { deadTimeMs } = core.options;
+    if (goneFor <= deadTimeMs) {
+      return Math.min(DIAL_MAX_MS, DIAL_FIRST_MS * 2 ** Math.min(dials, 10));
+    }
+    core.count("dials-seldom");
+    // Said once: the dial before this one was within the time.
+    if (goneFor - DIAL_SELDOM_MS / 2 <= deadTimeMs) {
+      core.log(
+        "warn",
+        "member is gone for longer than dead-time; remove it if it does not return",
+        {
+          member: entry.id,
+        },
+      );
+    }
+    return DIAL_SELDOM_MS;
+  }
+
+  /**
+   * A ping or ack carried nothing but its own view hash. Three differing ones in a row from one member, or from anybody,
+   * mean a sync: in a large cluster a pair meets rarely, and who differs from three that come by chance is the odd one.
+   */
   compareHash(entry: Entry, high: number, low: number): void {
     const core = this.#core;
     const { table } = core;
     if (high === table.hashHigh && low === table.hashLow) {
+      this.#differences = 0;
       if (entry.path !== undefined) entry.path.hashDifferences = 0;
       return;
     }
     if (core.queue.size > 0 || (entry.rank !== ALIVE && entry.rank !== SUSPECT)) return;
     const path = core.path(entry);
-    if (++path.hashDifferences < HASH_DIFFERENCES) return;
+    if (Math.max(++path.hashDifferences, ++this.#differences) < HASH_DIFFERENCES) return;
     if (core.now - this.#hashSyncAt < HASH_SYNC_EVERY_MS) return;
     path.hashDifferences = 0;
+    this.#differences = 0;
     this.#hashSyncAt = core.now;
     this.request(entry, "hash");
   }
 
-  /** A part of somebody's table; answered with ours when we did not ask for it. */
+  /** A view hash, or a part of somebody's table. */
   onSync(record: Sync, origin: Origin): void {
     const link = origin.link;
     if (link === undefined) {
       this.#core.count("syncs-outside-connection");
       return;
     }
+    const exchange = this.#exchangeOf(link, origin);
     const { life } = this.#core;
     for (const entry of record.entries) {
       this.#facts.merge(entry, origin.sender);
       // The table said that we are removed; the rest of it is of no concern to us.
       if (this.#core.life !== life) return;
+      if (!link.inbound) this.#compare(entry, exchange);
     }
     if (!record.last) return;
-    if (link.inbound) {
-      this.#core.count("syncs-answered");
-      this.#sendTable(link, record.join);
-    } else {
-      this.#core.count("syncs-completed");
-      this.#links.finish(link);
-    }
+    if (link.inbound) this.#answer(record, link, exchange);
+    else this.#complete(record, link, exchange);
+  }
+
+  #exchangeOf(link: Link, origin: Origin): Exchange {
+    const known = this.#exchanges.get(link);
+    if (known !== undefined) return known;
+    const exchange = { entry: origin.entry, join: false, same: new Set<Entry>(), answered: false };
+    this.#exchanges.set(link, exchange);
+    link.onEnd = () => this.#exchanges.delete(link);
+    return exchange;
+  }
+
+  #compare(theirs: SyncEntry, exchange: Exchange): void {
+    const id = theirs.rank === REMOVED ? theirs.id : theirs.profile.id;
+    const ours = this.#core.table.get(id);
+    if (ours !== undefined && holds(ours, theirs)) exchange.same.add(ours);
+  }
+
+  /** We were dialled. What comes after our answer is what we did not have. */
+  #answer(record: Sync, link: Link, exchange: Exchange): void {
+    const { table } = this.#core;
+    const asks = record.entries.length === 0;
+    const isEqual = asks && record.hashHigh === table.hashHigh && record.hashLow === table.hashLow;
+    if (exchange.answered || isEqual) this.#synced(exchange);
+    if (exchange.answered) return;
+    exchange.answered = true;
+    this.#core.count(isEqual ? "syncs-equal" : "syncs-answered");
+    this.#send(link, record.join, isEqual ? [] : table.all());
+  }
+
+  /** We dialled: the other side's table is complete, or it says that there is no difference. */
+  #complete(record: Sync, link: Link, exchange: Exchange): void {
+    const isEqual = record.entries.length === 0 && exchange.same.size === 0;
+    const missing = isEqual
+      ? []
+      : this.#core.table.all().filter((entry) => !exchange.same.has(entry));
+    if (missing.length > 0) this.#send(link, exchange.join, missing);
+    this.#core.count("syncs-completed");
+    this.#synced(exchange);
+    this.#links.finish(link);
+  }
+
+  #synced(exchange: Exchange): void {
+    if (exchange.entry !== undefined) exchange.entry.syncedAt = this.#core.now;
   }
 
   #armPeriodic(): void {
@@ -179,18 +270,33 @@ export class Syncer {
     if (entry !== undefined) this.request(entry, "start");
   }
 
+  #mayRun(cause: SyncCause): boolean {
+    if (this.#running.size >= SYNCS_AT_ONCE_MAX) return false;
+    if (cause !== "alive") return true;
+    let alive = 0;
+    for (const other of this.#running.values()) if (other === "alive") alive++;
+    return alive < ALIVE_AT_ONCE;
+  }
+
   #run(entry: Entry, cause: SyncCause): void {
     const { profile } = entry;
     if (profile === undefined) return;
     const core = this.#core;
     core.count(`syncs-${cause}`);
-    this.#running.add(entry);
+    this.#running.set(entry, cause);
+    const join = cause === "join";
+    let link: Link | undefined;
     this.#links.dial({
       purpose: "sync",
       peer: entry.id,
       to: dialText(profile),
-      onReady: (link) => this.#sendTable(link, cause === "join"),
+      onReady: (ready) => {
+        link = ready;
+        this.#exchanges.set(ready, { entry, join, same: new Set(), answered: true });
+        this.#send(ready, join, []);
+      },
       onEnd: (why) => {
+        if (link !== undefined) this.#exchanges.delete(link);
         this.#running.delete(entry);
         if (why === "done") this.#greeted++;
         else core.count(`syncs-failed-${why}`);
@@ -203,27 +309,45 @@ export class Syncer {
   #runNext(): void {
     for (const [entry, cause] of this.#waiting) {
       if (this.#running.size >= SYNCS_AT_ONCE_MAX) return;
+      if (!this.#mayRun(cause)) continue;
       this.#waiting.delete(entry);
-      this.#run(entry, cause);
+      if (cause === "alive" && !this.#isWorthwhile(entry)) this.#core.count("syncs-spared");
+      else this.#run(entry, cause);
     }
   }
 
-  #sendTable(link: Link, join: boolean): void {
-    const { table } = this.#core;
+  /** Whether the table that has grown while the sync waited still makes it ours to do. */
+  #isWorthwhile(entry: Entry): boolean {
+    const isLive = entry.rank === ALIVE || entry.rank === SUSPECT;
+    return (
+      isLive && entry.syncedAt < entry.changedAt && this.#core.table.amongFirst(entry, DIALLERS)
+    );
+  }
+
+  #send(link: Link, join: boolean, entries: readonly Entry[]): void {
+    const { hashHigh, hashLow } = this.#core.table;
     const records: Sync[] = [];
-    let part: SyncEntry[] = [];
-    const push = (last: boolean): void => {
-      const { hashHigh, hashLow } = table;
+    for (let at = 0; at === 0 || at < entries.length; at += SYNC_ENTRIES_MAX) {
+      const part = entries.slice(at, at + SYNC_ENTRIES_MAX).map(syncEntry);
+      const last = at + SYNC_ENTRIES_MAX >= entries.length;
       records.push({ kind: "sync", join, last, hashHigh, hashLow, entries: part });
-      part = [];
-    };
-    for (const entry of table.all()) {
-      if (part.length === SYNC_ENTRIES_MAX) push(false);
-      part.push(syncEntry(entry));
     }
-    push(true);
     this.#links.send(link, records, false);
   }
+}
+
+/** Whether an entry of ours says just what the other side's says. */
+function holds(ours: Entry, theirs: SyncEntry): boolean {
+  if (ours.rank !== theirs.rank) return false;
+  if (theirs.rank === REMOVED) return ours.epoch === theirs.epoch;
+  const { version, reason, profile } = theirs;
+  return (
+    ours.epoch === version.epoch &&
+    ours.incarnation === version.incarnation &&
+    ours.reason === reason &&
+    ours.profile?.boot === profile.boot &&
+    sameProfile(ours.profile, profile)
+  );
 }
 
 /** A name is dialled as a name, so that it is resolved anew each time. */

@@ -5,10 +5,12 @@
  * (for random choice), the view hash, and the count of members that are not removed. The view hash
  * is the XOR of one 64-bit mix per entry, with suspects counted as alive, so equal views have equal hashes in
  * whatever order they came about (gossip.md §5).
+ * Entries are found by the slot of their learned ID, and descriptions are shared by whoever shares the `IdTable`, so
+ * that a thousand simulated tables of a thousand members fit into memory.
  */
 
 import type { Random } from "#lib/random.ts";
-import type { IdTable } from "../messages/member-id.ts";
+import type { IdTable, KnownId } from "../messages/member-id.ts";
 import {
   ALIVE,
   type Profile,
@@ -18,6 +20,7 @@ import {
   SUSPECT,
 } from "../messages/message.ts";
 import type { MemberId, MonoMs } from "../ports.ts";
+import type { ReplayWindow } from "./replay-window.ts";
 import type { Suspicion } from "./suspicion.ts";
 import type { Timer } from "./timers.ts";
 
@@ -45,6 +48,7 @@ export interface Path {
 
 export interface Entry {
   readonly id: MemberId;
+  readonly known: KnownId;
   epoch: number;
   incarnation: number;
   rank: Rank;
@@ -56,6 +60,10 @@ export interface Entry {
   changedAt: MonoMs;
   /** When a packet of its own last came, by any way; −∞ if never in this life. */
   heardAt: MonoMs;
+  /** When our table and its were last compared; −∞ if never in this life. */
+  syncedAt: MonoMs;
+  /** Which of its datagrams were seen. */
+  window: ReplayWindow | undefined;
   suspicion: Suspicion | undefined;
   path: Path | undefined;
   hashHigh: number;
@@ -73,8 +81,11 @@ export interface EntryState {
 }
 
 export class MemberTable {
-  readonly #entries = new Map<MemberId, Entry>();
   readonly #ids: IdTable;
+  /** By the slot of the ID. */
+  #bySlot: (Entry | undefined)[] = [];
+  /** In order of first sight. */
+  #all: Entry[] = [];
   #self: MemberId;
   /** Others that are alive or suspect, in no meaningful order. */
   readonly live: Entry[] = [];
@@ -88,21 +99,22 @@ export class MemberTable {
   }
 
   get(id: MemberId): Entry | undefined {
-    return this.#entries.get(id);
+    const known = this.#ids.known(id);
+    return known === undefined ? undefined : this.#bySlot[known.slot];
   }
 
   /** All entries, tombstones included, in order of first sight. */
-  all(): IterableIterator<Entry> {
-    return this.#entries.values();
+  all(): readonly Entry[] {
+    return this.#all;
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#all.length;
   }
 
   /** Members that are not removed, self included. */
   get members(): number {
-    return this.#entries.size - this.#removed;
+    return this.#all.length - this.#removed;
   }
 
   /** Alive or suspect ones with self: the n of the formulas. */
@@ -111,8 +123,10 @@ export class MemberTable {
   }
 
   add(id: MemberId, state: EntryState, now: MonoMs): Entry {
+    const known = this.#ids.learn(id);
     const entry: Entry = {
-      id,
+      id: known.id,
+      known,
       epoch: 0,
       incarnation: 0,
       rank: ALIVE,
@@ -121,14 +135,16 @@ export class MemberTable {
       remover: undefined,
       changedAt: now,
       heardAt: Number.NEGATIVE_INFINITY,
+      syncedAt: Number.NEGATIVE_INFINITY,
+      window: undefined,
       suspicion: undefined,
       path: undefined,
       hashHigh: 0,
       hashLow: 0,
       liveAt: -1,
     };
-    this.#ids.learn(id);
-    this.#entries.set(id, entry);
+    this.#bySlot[known.slot] = entry;
+    this.#all.push(entry);
     this.set(entry, state, now);
     return entry;
   }
@@ -148,7 +164,8 @@ export class MemberTable {
 
   /** Forgets everybody. */
   clear(): void {
-    this.#entries.clear();
+    this.#bySlot = [];
+    this.#all = [];
     this.live.length = 0;
     this.hashHigh = 0;
     this.hashLow = 0;
@@ -159,12 +176,15 @@ export class MemberTable {
   pick(random: Random, count: number, passes: (entry: Entry) => boolean = () => true): Entry[] {
     const live = this.live;
     const picked: Entry[] = [];
-    // Partial Fisher–Yates over a virtual copy: swapped positions are kept in a small map.
-    const moved = new Map<number, Entry>();
+    // A partial Fisher–Yates shuffle of the list itself: its order means nothing.
     for (let left = live.length; left > 0 && picked.length < count; left--) {
       const at = random.below(left);
-      const entry = moved.get(at) ?? (live[at] as Entry);
-      moved.set(at, moved.get(left - 1) ?? (live[left - 1] as Entry));
+      const entry = live[at] as Entry;
+      const last = live[left - 1] as Entry;
+      live[at] = last;
+      last.liveAt = at;
+      live[left - 1] = entry;
+      entry.liveAt = left - 1;
       if (passes(entry)) picked.push(entry);
     }
     return picked;
@@ -172,22 +192,15 @@ export class MemberTable {
 
   /** Whether self is among the `first` live members in a hash order that is the same everywhere. */
   amongFirst(target: Entry, first: number): boolean {
-    const own = this.#orderOf(target.id, this.#self);
+    const { hash } = target.known;
+    const own = orderOf(hash, this.#ids.learn(this.#self).hash);
     let before = 0;
     for (const other of this.live) {
-      if (other.id === target.id) continue;
-      if (this.#orderOf(target.id, other.id) < own && ++before >= first) return false;
+      if (other !== target && orderOf(hash, other.known.hash) < own && ++before >= first) {
+        return false;
+      }
     }
     return true;
-  }
-
-  #orderOf(target: MemberId, member: MemberId): number {
-    const a = this.#ids.bytesOf(target);
-    const b = this.#ids.bytesOf(member);
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < 16; i++) hash = Math.imul(hash ^ (a[i] ?? 0), 0x01000193);
-    for (let i = 0; i < 16; i++) hash = Math.imul(hash ^ (b[i] ?? 0), 0x01000193);
-    return mix(hash) >>> 0;
   }
 
   #keepLive(entry: Entry): void {
@@ -216,6 +229,11 @@ export class MemberTable {
     this.hashHigh = (this.hashHigh ^ entry.hashHigh) >>> 0;
     this.hashLow = (this.hashLow ^ entry.hashLow) >>> 0;
   }
+}
+
+/** Place of a member in the order of those that care for a target; both are hashes of IDs. */
+function orderOf(target: number, member: number): number {
+  return mix(Math.imul(target, 0x01000193) ^ mix(member)) >>> 0;
 }
 
 function entryHash(

@@ -10,7 +10,7 @@
 
 import { WireError } from "../ports.ts";
 
-/** Largest body accepted, in bytes: of the first frame (before the peer has proven anything) and of the rest. */
+/** Largest body accepted, in bytes: of the first frames (before the peer is trusted) and of the rest. */
 export interface FrameLimits {
   readonly firstMax: number;
   readonly max: number;
@@ -50,7 +50,7 @@ export function writeFrameLength(target: Uint8Array, at: number, length: number)
  */
 export class FrameCutter {
   readonly #limits: FrameLimits;
-  #first = true;
+  #trusted = false;
   /** Unfinished frame, prefix included; `#held` bytes of it are filled. */
   #tail: Uint8Array = new Uint8Array(0);
   #held = 0;
@@ -58,6 +58,11 @@ export class FrameCutter {
 
   constructor(limits: FrameLimits) {
     this.#limits = limits;
+  }
+
+  /** The peer has said, and where keys are set proven, who it is: from the next frame on the larger bound holds. */
+  trust(): void {
+    this.#trusted = true;
   }
 
   /** Bytes of the unfinished frame kept so far. */
@@ -76,7 +81,6 @@ export class FrameCutter {
         this.#keep(chunk, at, left);
         return;
       }
-      this.#first = false;
       onFrame(chunk.subarray(at + FRAME_PREFIX, at + total));
       at += total;
     }
@@ -98,7 +102,6 @@ export class FrameCutter {
     const body = this.#tail.subarray(FRAME_PREFIX, total);
     this.#tail = new Uint8Array(0);
     this.#held = 0;
-    this.#first = false;
     onFrame(body);
     return at;
   }
@@ -118,7 +121,7 @@ export class FrameCutter {
     const length =
       (bytes[at] ?? 0) * 0x1000000 +
       (((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0));
-    const max = this.#first ? this.#limits.firstMax : this.#limits.max;
+    const max = this.#trusted ? this.#limits.max : this.#limits.firstMax;
     if (length > 0 && length <= max) return FRAME_PREFIX + length;
     this.#tail = new Uint8Array(0);
     this.#held = 0;

@@ -2,14 +2,15 @@
  * HELLO: the first frame of every TCP connection between members, sent by both sides.
  *
  * It says who is calling and from which cluster, in a fixed layout, so that a stranger is turned away before
- * anything of its choice is parsed. Layout (big-endian), 56 bytes; longer ones are accepted and the rest ignored,
- * so that later versions can add fields (a proof over both nonces, for one):
+ * anything of its choice is parsed. Layout (big-endian), 56 bytes; longer ones are accepted and the rest ignored
+ * here (an acceptor with keys appends its proof, see `greeting.ts`; later versions can add fields):
  *
  *     0  1  magic 0xC8        4  1  purpose             8  16  member ID     32  16  nonce
  *     1  1  layout (1)        5  1  flags               24  8  boot number   48   8  cluster tag
- *     2  1  version, lowest   6  2  zero
- *     3  1  version, highest
+ *     2  1  version, lowest   6  1  key hint, or 0
+ *     3  1  version, highest  7  1  zero
  *
+ * Flags: bit 0 removed, bit 1 the sender has keys, bit 2 it talks plainly too.
  * The file also holds the text ↔ 16 bytes form of UUIDs. Pure. Source: reference gossip.md §3, §4.2, §4.3.
  */
 
@@ -33,6 +34,16 @@ export interface Hello {
   readonly nonce: Uint8Array;
   /** 8 bytes; all zero means "no cluster", accepted only for joining. */
   readonly clusterTag: Uint8Array;
+  /** Absent: the sender has no keys. */
+  readonly keys?: HelloKeys;
+}
+
+/** What a member with keys says of them. */
+export interface HelloKeys {
+  /** First byte of the hash of the key it proves and seals with. */
+  readonly hint: number;
+  /** It would talk plainly to a peer without keys (`accept-plain`). */
+  readonly plainToo: boolean;
 }
 
 /** Protocol versions this build speaks. */
@@ -43,6 +54,8 @@ export const HELLO_BYTES = 56;
 const MAGIC = 0xc8;
 const LAYOUT = 1;
 const FLAG_REMOVED = 1;
+const FLAG_KEYS = 2;
+const FLAG_PLAIN_TOO = 4;
 
 /** The tag of a connection that belongs to no cluster yet. */
 export const NO_CLUSTER: Uint8Array = new Uint8Array(8);
@@ -54,12 +67,18 @@ export function encodeHello(hello: Hello): Uint8Array {
   out[2] = hello.versionMin;
   out[3] = hello.versionMax;
   out[4] = HELLO_PURPOSES.indexOf(hello.purpose);
-  out[5] = hello.removed ? FLAG_REMOVED : 0;
+  out[5] = flagsOf(hello);
+  out[6] = hello.keys?.hint ?? 0;
   out.set(uuidToBytes(hello.memberId), 8);
   new DataView(out.buffer).setBigUint64(24, hello.boot);
   out.set(hello.nonce.subarray(0, 16), 32);
   out.set(hello.clusterTag.subarray(0, 8), 48);
   return out;
+}
+
+function flagsOf({ removed, keys }: Hello): number {
+  const sealing = keys === undefined ? 0 : FLAG_KEYS | (keys.plainToo ? FLAG_PLAIN_TOO : 0);
+  return sealing | (removed ? FLAG_REMOVED : 0);
 }
 
 /** Throws `WireError` when the bytes are no HELLO we understand. Nothing of the input is kept by reference. */
@@ -74,11 +93,14 @@ export function decodeHello(bytes: Uint8Array): Hello {
   }
   const purpose = HELLO_PURPOSES[bytes[4] ?? 255];
   if (purpose === undefined) throw new WireError(`hello of unknown purpose ${bytes[4]}`);
+  const flags = bytes[5] ?? 0;
+  const keys = { hint: bytes[6] ?? 0, plainToo: (flags & FLAG_PLAIN_TOO) !== 0 };
   return {
     versionMin,
     versionMax,
     purpose,
-    removed: ((bytes[5] ?? 0) & FLAG_REMOVED) !== 0,
+    removed: (flags & FLAG_REMOVED) !== 0,
+    ...((flags & FLAG_KEYS) === 0 ? {} : { keys }),
     memberId: memberIdFromBytes(bytes, 8),
     boot: new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(24),
     nonce: bytes.slice(32, 48),

@@ -22,7 +22,9 @@ const clusterFields = {
   "probe-timeout": duration(0, { doc: "For a direct answer; 0 = 250 ms." }),
   "indirect-checks": integer(0, { min: 0, max: 100, doc: "Helpers of a failed probe; 0 = 3." }),
   "suspicion-mult": integer(0, { min: 0, max: 1000, doc: "Patience with suspects; 0 = 4." }),
-  "dead-time": duration(0, { doc: "How long dead members are remembered; 0 = 24 h." }),
+  "dead-time": duration(0, {
+    doc: "How long dead members are redialled every 30 s; then every 10 min; 0 = 24 h.",
+  }),
   "encryption-keys": texts([], {
     redacted: true,
     doc: "32-byte keys in base64; the first seals, all open. Empty = plain.",
@@ -79,9 +81,26 @@ export const rpc = defineSection({
     "bind-address": text(":9091", { doc: "host:port, TCP; empty host = hostname." }),
     "advertise-address": text("", { doc: "What others are told; empty = hostname and bind port." }),
     "enable-grpc-logging": flag(false, { doc: "Accepted; calls are logged at debug level." }),
+    "tls-ca": text("", { doc: "PEM file of the authority of all members; with it calls use TLS." }),
+    "tls-certificate": text("", {
+      doc: "PEM file of this member's certificate, for its hostname.",
+    }),
+    "tls-private-key": text("", { doc: "PEM file of the certificate's private key." }),
   },
   validate([element]) {
-    const problem = element === undefined ? undefined : addressesProblem(element);
+    if (element === undefined) return undefined;
+    const problem = addressesProblem(element) ?? tlsProblem(element);
     return problem === undefined ? undefined : `rpc: ${problem}`;
   },
 });
+
+const TLS_KEYS = ["tls-ca", "tls-certificate", "tls-private-key"] as const;
+
+/** TLS works both ways or not at all. */
+function tlsProblem(
+  element: Readonly<Record<(typeof TLS_KEYS)[number], string>>,
+): string | undefined {
+  const missing = TLS_KEYS.filter((key) => element[key] === "");
+  if (missing.length === 0 || missing.length === TLS_KEYS.length) return undefined;
+  return `set ${TLS_KEYS.join(", ")} together; missing: ${missing.join(", ")}`;
+}

@@ -21,6 +21,9 @@ export const alert = defineSection({
       doc: "How long each further owner waits before it handles an event.",
     }),
     "full-sync-interval": duration(5 * MINUTE, { doc: "Period of comparing all alert state." }),
+    "deduplicate-inline": flag(true, {
+      doc: "Tell alerts of handlers written in scripts once, not once per member that runs the task.",
+    }),
   },
 });
 

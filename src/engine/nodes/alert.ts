@@ -15,7 +15,7 @@ import { errorMessage } from "#lib/errors.ts";
 import type { DurationNs } from "#lib/int64.ts";
 import { compareBytes } from "#lib/json.ts";
 import { compareTime, type Time, timeDifference, ZERO_TIME } from "#lib/time.ts";
-import type { Group } from "#model/group.ts";
+import { Group, NO_DIMENSIONS } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import { type Row, rowOfBatch, rowOfPoint } from "#model/result.ts";
 import type { Series } from "#model/series.ts";
@@ -27,7 +27,7 @@ import { type AlertSubject, AlertTexts, groupText } from "../alert-texts.ts";
 import { withReferences } from "../field-needs.ts";
 import { FieldWriter } from "../field-writer.ts";
 import type { GroupState } from "../group-state.ts";
-import type { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../group-table.ts";
 import { type Counter, defineNode, type NodeContext } from "../node.ts";
 import { type BatchBegin, Forwarding } from "../receiver.ts";
 import { withTags } from "../series-edit.ts";
@@ -76,12 +76,21 @@ interface Raised {
   readonly duration: number | bigint;
 }
 
+const NO_GROUP = new Group("", NO_DIMENSIONS, []);
+
 class Alert extends Forwarding {
   readonly #options: AlertOptions;
   readonly #context: NodeContext;
   readonly #judge: AlertJudge;
   readonly #texts: AlertTexts;
   readonly #groups: GroupState<AlertGroup>;
+  /**
+   * What all groups have that were never anything but OK, mostly nearly all: they need no memory of their own.
+   * Not when flapping is watched.
+   */
+  readonly #fresh = new AlertGroup(NO_GROUP, 0, ZERO_TIME.ms, ZERO_TIME.ns);
+  /** What such groups have after a restart, until their topic was asked about them. */
+  readonly #unasked = new AlertGroup(NO_GROUP, 0, ZERO_TIME.ms, ZERO_TIME.ns);
   readonly #inhibiting = new Set<AlertGroup>();
   /** The topic of the inline handlers, or "" without any. */
   readonly #anonymous: string;
@@ -102,8 +111,8 @@ class Alert extends Forwarding {
     this.#judge = new AlertJudge(options.levels, options.resets, context);
     this.#texts = new AlertTexts(options.templates, context);
     this.#groups = context.groupState({
-      save: (known) => [known.id, known.save()],
-      load: (saved, group) => this.#load(saved, group),
+      save: (known) => (this.#isShared(known) ? 0 : [known.id, known.save()]),
+      load: (saved, group) => (saved === 0 ? this.#unasked : this.#load(saved, group)),
     });
     const table = context.groupTable((group) => this.out.deleteGroup(group));
     this.#output = new Output(options, table);
@@ -128,8 +137,12 @@ class Alert extends Forwarding {
   }
 
   override point(group: Group, point: Point): void {
-    const known = this.#groups.get(group) ?? this.#openForPoint(group, point);
+    let known = this.#knownOf(group) ?? this.#openForPoint(group, point);
     const level = this.#judge.levelOf(point, known.level);
+    if (known === this.#fresh) {
+      if (level === OK) return;
+      known = this.#groups.set(group, this.#newGroup(group));
+    }
     const { timeMs, timeNs } = point;
     const changed = this.#push(known, level);
     if (known.isFlapping || this.#isHeldBack(known, changed, timeMs, timeNs)) return;
@@ -142,6 +155,10 @@ class Alert extends Forwarding {
     });
     if (raised === undefined) return;
     this.out.point(this.#output.groupOfPoint(group, raised), this.#output.point(point, raised));
+  }
+
+  override points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
   }
 
   override beginBatch(_group: Group, begin: BatchBegin): void {
@@ -159,8 +176,12 @@ class Alert extends Forwarding {
     this.#points = [];
     const [first] = points;
     if (begin === undefined || first === undefined) return;
-    const known = this.#groups.get(group) ?? this.#open(group, begin.name, group.series);
+    let known = this.#knownOf(group) ?? this.#open(group, begin.name, group.series);
     const { level, point } = this.#judgeBatch(points, first, known.level);
+    if (known === this.#fresh) {
+      if (level === OK) return;
+      known = this.#groups.set(group, this.#newGroup(group));
+    }
     const own = level !== OK && !this.#options.all;
     const ms = own ? point.timeMs : begin.tmaxMs;
     const ns = own ? point.timeNs : begin.tmaxNs;
@@ -186,7 +207,7 @@ class Alert extends Forwarding {
   override deleteGroup(group: Group): void {
     const known = this.#groups.get(group);
     if (known === undefined) return;
-    this.#inhibit(known, false);
+    if (!this.#isShared(known)) this.#inhibit(known, false);
     this.#groups.delete(group);
     this.out.deleteGroup(group);
   }
@@ -358,33 +379,55 @@ class Alert extends Forwarding {
     else this.#inhibiting.delete(known);
   }
 
+  #newGroup(group: Group): AlertGroup {
+    const ring = this.#options.flapping?.history ?? 0;
+    return new AlertGroup(group, ring, ZERO_TIME.ms, ZERO_TIME.ns);
+  }
+
+  /** True for what many groups have, which must not be changed. */
+  #isShared(known: AlertGroup): boolean {
+    return known === this.#fresh || known === this.#unasked;
+  }
+
+  #knownOf(group: Group): AlertGroup | undefined {
+    const known = this.#groups.get(group);
+    return known === this.#unasked ? undefined : known;
+  }
+
   #openForPoint(group: Group, point: Point): AlertGroup {
     return this.#open(group, point.series.name, point.series);
   }
 
   /** A group is seen for the first time: takes up the state that its topic remembers. */
   #open(group: Group, name: string, series: Series): AlertGroup {
-    const ring = this.#options.flapping?.history ?? 0;
-    const known = this.#groups.set(group, new AlertGroup(group, ring, ZERO_TIME.ms, ZERO_TIME.ns));
-    const { topic } = this.#options;
-    if (this.#anonymous === "" && topic === "") return known;
-    try {
-      known.id = this.#texts.id(name, group, series.tags());
-      known.idSeries = series;
-    } catch (error) {
-      this.#context.error("failed to render the event ID", errorMessage(error));
+    const state = this.#stateOf(group, name, series);
+    if (state !== undefined && state.level !== OK) {
+      const known = this.#groups.set(group, this.#newGroup(group));
+      takeUp(known, state);
       return known;
     }
-    const state = this.#lastState(known.id);
-    if (state !== undefined && state.level !== OK) takeUp(known, state);
-    return known;
+    const isFresh = this.#options.flapping === undefined;
+    return this.#groups.set(group, isFresh ? this.#fresh : this.#newGroup(group));
+  }
+
+  /** What a topic remembers of the ID of a new group. */
+  #stateOf(group: Group, name: string, series: Series): EventState | undefined {
+    const { alerts } = this.#context.services;
+    const { topic } = this.#options;
+    const knowsNone = (id: string): boolean => id === "" || alerts.isBlank(id);
+    if (knowsNone(this.#anonymous) && knowsNone(topic)) return undefined;
+    try {
+      return this.#lastState(this.#texts.id(name, group, series.tags()));
+    } catch (error) {
+      this.#context.error("failed to render the event ID", errorMessage(error));
+      return undefined;
+    }
   }
 
   /** The saved state, unless the topic knows of a later event. */
   #load(saved: unknown, group: Group): AlertGroup {
     const [id, numbers] = savedTuple(saved, 2);
-    const ring = this.#options.flapping?.history ?? 0;
-    const known = new AlertGroup(group, ring, ZERO_TIME.ms, ZERO_TIME.ns);
+    const known = this.#newGroup(group);
     known.load(savedList(numbers).map(savedNumber));
     known.id = savedText(id);
     const inhibits = known.inhibits;

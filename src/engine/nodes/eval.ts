@@ -15,7 +15,7 @@ import type { Expression } from "#tick/ast.ts";
 import { Calls, lambdas, strings } from "../calls.ts";
 import { EvalScope } from "../eval-scope.ts";
 import { withReferences } from "../field-needs.ts";
-import type { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../group-table.ts";
 import { DERIVED_SERIES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { list } from "../properties.ts";

@@ -15,12 +15,13 @@ import type { Series } from "#model/series.ts";
 import type { Expression } from "#tick/ast.ts";
 import { argument, Calls } from "../calls.ts";
 import { withReferences } from "../field-needs.ts";
+import type { GroupTable } from "../group-table.ts";
 import { Grouping, type GroupingRule, readDimensions } from "../grouping.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import type { PointFilter } from "../point-filters.ts";
 import { flag, list, method, value } from "../properties.ts";
 import { Forwarding } from "../receiver.ts";
-import { SeriesMemo } from "../series-memo.ts";
+import { OwnedMemo } from "../series-memo.ts";
 
 interface Options {
   readonly database: string;
@@ -73,30 +74,33 @@ export const from = defineNode<Options>({
   start: (options, context) => new From(options, context),
 });
 
-/** What is known of a series: its group, or `null` when its names do not fit. */
-type Choice = Group | null;
+/** What is known of a series whose names do not fit. */
+interface Misfit {
+  readonly owner: GroupTable;
+}
 
 class From extends Forwarding {
   readonly #options: Options;
   readonly #context: NodeContext;
   readonly #grouping: Grouping;
-  readonly #choices: SeriesMemo<Choice>;
+  readonly #choices: OwnedMemo<Group | Misfit>;
+  readonly #misfit: Misfit;
   readonly #filters: readonly PointFilter[];
   readonly #changesTime: boolean;
   readonly #isGrouped: boolean;
   #last: Series | undefined;
-  #lastChoice: Choice = null;
+  #lastChoice: Group | Misfit;
 
   constructor(options: Options, context: NodeContext) {
     super(context.out);
     this.#options = options;
     this.#context = context;
-    this.#grouping = new Grouping(
-      options.grouping,
-      context.seriesSlot(),
-      context.groupTable((group) => this.out.deleteGroup(group)),
-    );
-    this.#choices = new SeriesMemo(context.seriesSlot());
+    const table = context.groupTable((group) => this.out.deleteGroup(group));
+    const slot = context.seriesSlot();
+    this.#grouping = new Grouping(options.grouping, slot, table);
+    this.#choices = new OwnedMemo(slot, table);
+    this.#misfit = { owner: table };
+    this.#lastChoice = this.#misfit;
     this.#filters = options.where.map((expression) => context.filters.take(expression));
     const { byName, tagNames } = options.grouping;
     this.#isGrouped = byName || tagNames.length > 0;
@@ -106,36 +110,45 @@ class From extends Forwarding {
 
   override point(_group: Group, point: Point): void {
     const choice = this.#choiceOf(point.series);
-    if (choice === null || (this.#filters.length > 0 && !this.#passes(point))) return;
-    this.out.point(choice, this.#changesTime ? this.#retimed(point) : point);
+    if (choice === this.#misfit || (this.#filters.length > 0 && !this.#passes(point))) return;
+    this.out.point(choice as Group, this.#changesTime ? this.#retimed(point) : point);
+  }
+
+  override points(groups: Group[], points: Point[], count: number): void {
+    const filters = this.#filters.length > 0;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const point = points[i] as Point;
+      const choice = this.#choiceOf(point.series);
+      if (choice === this.#misfit || (filters && !this.#passes(point))) continue;
+      groups[kept] = choice as Group;
+      points[kept++] = this.#changesTime ? this.#retimed(point) : point;
+    }
+    if (kept > 0) this.out.points(groups, points, kept);
   }
 
   /** Without groups the names alone decide, and they are mostly those of the point before. */
-  #choiceOf(series: Series): Choice {
+  #choiceOf(series: Series): Group | Misfit {
+    if (this.#isGrouped) {
+      return this.#choices.get(series) ?? this.#choices.set(series, this.#choose(series));
+    }
     const last = this.#last;
     if (last !== undefined) {
       const same = last.name === series.name && last.rp === series.rp && last.db === series.db;
-      if (same && this.#lastChoice?.isOver !== true) return this.#lastChoice;
+      if (same && this.#lastChoice.owner !== undefined) return this.#lastChoice;
     }
-    if (!this.#isGrouped) {
-      this.#last = series;
-      this.#lastChoice = this.#choose(series);
-      return this.#lastChoice;
-    }
-    const known = this.#choices.get(series);
-    if (known === undefined || known?.isOver === true) {
-      return this.#choices.set(series, this.#choose(series));
-    }
-    return known;
+    this.#last = series;
+    this.#lastChoice = this.#choose(series);
+    return this.#lastChoice;
   }
 
-  #choose(series: Series): Choice {
+  #choose(series: Series): Group | Misfit {
     const { database, retentionPolicy, measurement } = this.#options;
     const fits =
       (database === "" || database === series.db) &&
       (retentionPolicy === "" || retentionPolicy === series.rp) &&
       (measurement === "" || measurement === series.name);
-    return fits ? this.#grouping.find(series, false) : null;
+    return fits ? this.#grouping.find(series, false) : this.#misfit;
   }
 
   #passes(point: Point): boolean {

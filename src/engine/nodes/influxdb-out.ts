@@ -153,6 +153,10 @@ class InfluxOut implements Receiver {
     this.#write(point, known);
   }
 
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+  }
+
   beginBatch(_group: Group, begin: BatchBegin): void {
     const { measurement } = this.#options;
     this.#batchName = measurement === "" ? begin.name : measurement;

@@ -29,6 +29,7 @@ import type {
 } from "../influxql/function.ts";
 import { INFLUXQL_FUNCTIONS } from "../influxql/registry.ts";
 import { type AnyNodeSpec, defineNode, type NodeContext, QUIET } from "../node.ts";
+import type { PointRing } from "../point-ring.ts";
 import { flag, value } from "../properties.ts";
 import { type BatchBegin, Forwarding, type Receiver } from "../receiver.ts";
 import { groupSeries } from "../series-edit.ts";
@@ -153,8 +154,8 @@ class Input {
 
 /** What is collected for one bucket. `type` is set by the first good point. */
 class Bucket {
-  readonly name: string;
-  readonly series: Series;
+  name: string;
+  series: Series;
   ms: number;
   ns: number;
   type: FieldType | undefined;
@@ -187,6 +188,8 @@ class Bucket {
   }
 }
 
+const NO_SERIES = new Series("", "", "", [], []);
+
 class BucketNode extends Forwarding {
   readonly #fn: Aggregate | Selector | Multi;
   readonly #options: Options;
@@ -197,6 +200,8 @@ class BucketNode extends Forwarding {
   readonly #renamer: Renamer;
   /** On a stream a bucket is open between messages; its points are kept so that it can be saved. */
   readonly #keepsPoints: boolean;
+  /** Batches come one after the other and leave nothing behind: all groups have this one. */
+  readonly #forBatches = new Bucket("", NO_SERIES, 0, 0);
   #current: Bucket | undefined;
 
   constructor(fn: Aggregate | Selector | Multi, options: Options, context: NodeContext) {
@@ -205,8 +210,9 @@ class BucketNode extends Forwarding {
     this.#options = options;
     this.#input = new Input(fn, options.field, context);
     this.#buckets = context.groupState({
-      save: (bucket, out) => this.#save(bucket, out),
-      load: (saved, _group, from) => this.#load(saved, from),
+      save: (bucket, out) => (bucket === this.#forBatches ? 0 : this.#save(bucket, out)),
+      load: (saved, _group, from) =>
+        context.input === "batch" ? this.#forBatches : this.#load(saved, from),
     });
     this.#keepsPoints = context.input === "stream";
     this.#unowned = new SeriesMemo(context.seriesSlot());
@@ -229,13 +235,11 @@ class BucketNode extends Forwarding {
 
   override beginBatch(group: Group, begin: BatchBegin): void {
     const { name, tmaxMs, tmaxNs } = begin;
-    let bucket = this.#buckets.get(group);
-    if (bucket === undefined || bucket.name !== name) {
-      bucket = new Bucket(name, groupSeries(group, name), tmaxMs, tmaxNs);
-      this.#buckets.set(group, bucket);
-    } else {
-      bucket.restart(tmaxMs, tmaxNs);
-    }
+    const bucket = this.#forBatches;
+    if (this.#buckets.get(group) === undefined) this.#buckets.set(group, bucket);
+    bucket.name = name;
+    bucket.series = groupSeries(group, name);
+    bucket.restart(tmaxMs, tmaxNs);
     this.#current = bucket;
   }
 
@@ -249,6 +253,14 @@ class BucketNode extends Forwarding {
     this.#current = undefined;
     this.#emit(group, bucket);
     bucket.restart(0, 0);
+  }
+
+  /** Points of windows go out again and again: one call per batch is half the cost of three per point. */
+  batch(group: Group, begin: BatchBegin, points: PointRing): void {
+    this.beginBatch(group, begin);
+    const bucket = this.#forBatches;
+    for (let i = 0; i < points.size; i++) this.#add(bucket, points.at(i));
+    this.endBatch(group);
   }
 
   override deleteGroup(group: Group): void {

@@ -129,6 +129,10 @@ class Input implements Receiver {
     this.#groups.add(this.#source, group, time?.ms ?? timeMs, time?.ns ?? timeNs, point);
   }
 
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+  }
+
   beginBatch(_group: Group, begin: BatchBegin): void {
     this.#begin = begin;
     this.#points = [];

@@ -84,6 +84,10 @@ class Loopback implements Receiver {
     this.#write(point, measurement === "" ? point.series.name : measurement);
   }
 
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+  }
+
   beginBatch(_group: Group, begin: BatchBegin): void {
     this.#batchName = begin.name;
   }

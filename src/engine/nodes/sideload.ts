@@ -16,7 +16,7 @@ import { parseTextTemplate, type Template } from "#template/template.ts";
 import { stringMap } from "#template/values.ts";
 import type { TickValue } from "#tick/environment.ts";
 import { argument, Calls, goTypeOf } from "../calls.ts";
-import type { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../group-table.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import type { SideloadFiles } from "../outside-ports.ts";
 import { list, method, value } from "../properties.ts";

@@ -12,7 +12,7 @@ import type { Group } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import { Series } from "#model/series.ts";
 import { Calls } from "../calls.ts";
-import type { GroupTable } from "../grouping.ts";
+import type { GroupTable } from "../group-table.ts";
 import { HELD_MESSAGES_MAX } from "../limits.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
 import { value } from "../properties.ts";
@@ -285,6 +285,10 @@ class Input implements Receiver {
       group: this.#union.groupOf(group),
       point: this.#union.renamed(point),
     });
+  }
+
+  points(groups: readonly Group[], points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
   }
 
   beginBatch(_group: Group, begin: BatchBegin): void {

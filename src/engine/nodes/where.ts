@@ -28,6 +28,8 @@ export const where = defineNode<Expression>({
 class Where extends Forwarding {
   readonly #context: NodeContext;
   readonly #predicate: GroupLambda;
+  readonly #failed = (error: unknown): void =>
+    this.#context.error("error while evaluating expression", error);
 
   constructor(expression: Expression, context: NodeContext) {
     super(context.out);
@@ -37,6 +39,11 @@ class Where extends Forwarding {
 
   override point(group: Group, point: Point): void {
     if (this.#holds(group, point)) this.out.point(group, point);
+  }
+
+  override points(groups: Group[], points: Point[], count: number): void {
+    const kept = this.#predicate.keep(groups, points, count, this.#failed);
+    if (kept > 0) this.out.points(groups, points, kept);
   }
 
   override batchPoint(group: Group, point: Point): void {
@@ -51,7 +58,7 @@ class Where extends Forwarding {
     try {
       return this.#predicate.test(group, point);
     } catch (error) {
-      this.#context.error("error while evaluating expression", error);
+      this.#failed(error);
       return false;
     }
   }

@@ -17,7 +17,7 @@ import type { GroupState } from "../group-state.ts";
 import { defineNode, inputType, type NodeContext, QUIET } from "../node.ts";
 import { PointRing } from "../point-ring.ts";
 import { flag, value } from "../properties.ts";
-import { Forwarding, type Receiver } from "../receiver.ts";
+import { Forwarding, type Receiver, sendBatch } from "../receiver.ts";
 import { savedNumber, savedText, savedTuple } from "../snapshot.ts";
 import type { HeldPoints } from "../task-budget.ts";
 
@@ -77,14 +77,14 @@ export const window = defineNode<Options>({
   },
 });
 
-/** One group's time window. */
-class Span {
+/** One group's time window: its points, and when it goes out. One object, since there are many of them. */
+class Span extends PointRing {
   readonly name: string;
-  readonly points = new PointRing();
   nextMs: number;
   nextNs: number;
 
   constructor(name: string, next: Time) {
+    super();
     this.name = name;
     this.nextMs = next.ms;
     this.nextNs = next.ns;
@@ -103,16 +103,11 @@ class TimeWindow extends Forwarding {
     this.#options = options;
     this.#held = context.held;
     this.#spans = context.groupState({
-      save: ({ name, nextMs, nextNs, points }, out) => [
-        name,
-        nextMs,
-        nextNs,
-        out.points(points.all()),
-      ],
+      save: (span, out) => [span.name, span.nextMs, span.nextNs, out.points(span.all())],
       load: (saved, _group, from) => {
         const [name, ms, ns, points] = savedTuple(saved, 4);
         const span = new Span(savedText(name), { ms: savedNumber(ms), ns: savedNumber(ns) });
-        loadRing(span.points, from.points(points), context.held);
+        loadRing(span, from.points(points), context.held);
         return span;
       },
     });
@@ -125,11 +120,11 @@ class TimeWindow extends Forwarding {
     if (span === undefined) span = this.#open(group, point.series.name, timeMs, timeNs);
     this.#held.add(1);
     if (this.#options.every === 0) {
-      span.points.push(point);
+      span.push(point);
       this.#advance(group, span, timeMs, timeNs);
     } else {
       this.#advance(group, span, timeMs, timeNs);
-      span.points.push(point);
+      span.push(point);
     }
   }
 
@@ -141,7 +136,7 @@ class TimeWindow extends Forwarding {
   override deleteGroup(group: Group): void {
     const span = this.#spans.get(group);
     if (span === undefined) return;
-    this.#held.release(span.points.size);
+    this.#held.release(span.size);
     this.#spans.delete(group);
     this.out.deleteGroup(group);
   }
@@ -161,14 +156,14 @@ class TimeWindow extends Forwarding {
     const { every, align } = this.#options;
     if (every === 0) {
       const oldest = addDuration(ms, ns, this.#minusPeriod);
-      this.#held.release(span.points.dropBefore(oldest.ms, oldest.ns, true));
+      this.#held.release(span.dropBefore(oldest.ms, oldest.ns, true));
       this.#emit(group, span, ms, ns);
       span.nextMs = ms;
       span.nextNs = ns;
       return;
     }
     const oldest = addDuration(span.nextMs, span.nextNs, this.#minusPeriod);
-    this.#held.release(span.points.dropBefore(oldest.ms, oldest.ns, false));
+    this.#held.release(span.dropBefore(oldest.ms, oldest.ns, false));
     this.#emit(group, span, span.nextMs, span.nextNs);
     let next = addDuration(ms, ns, every);
     if (align) next = truncateTime(next.ms, next.ns, every);
@@ -177,10 +172,8 @@ class TimeWindow extends Forwarding {
   }
 
   #emit(group: Group, span: Span, tmaxMs: number, tmaxNs: number): void {
-    const { points } = span;
-    this.out.beginBatch(group, { name: span.name, tmaxMs, tmaxNs, sizeHint: points.size });
-    for (let i = 0; i < points.size; i++) this.out.batchPoint(group, points.at(i));
-    this.out.endBatch(group);
+    const begin = { name: span.name, tmaxMs, tmaxNs, sizeHint: span.size };
+    sendBatch(this.out, group, begin, span);
   }
 }
 
@@ -230,14 +223,13 @@ class CountWindow extends Forwarding {
     else this.#held.add(1);
     if (++counted.total !== counted.nextEmit) return;
     counted.nextEmit += everyCount;
-    this.out.beginBatch(group, {
-      name: counted.name,
-      tmaxMs: point.timeMs,
-      tmaxNs: point.timeNs,
-      sizeHint: points.size,
-    });
-    for (let i = 0; i < points.size; i++) this.out.batchPoint(group, points.at(i));
-    this.out.endBatch(group);
+    const { timeMs: tmaxMs, timeNs: tmaxNs } = point;
+    sendBatch(
+      this.out,
+      group,
+      { name: counted.name, tmaxMs, tmaxNs, sizeHint: points.size },
+      points,
+    );
   }
 
   override barrier(group: Group, ms: number, ns: number): void {

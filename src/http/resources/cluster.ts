@@ -7,6 +7,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import type { MemberStatus, MemberView, ShownStatus } from "#cluster/ports.ts";
+import type { KeyReport } from "#cluster/swim/key-ring.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { answerJson, answerNothing } from "../answer.ts";
 import { readJson } from "../body.ts";
@@ -54,7 +55,21 @@ function showCluster(_call: Call, services: HttpServices): Response {
     state: view.initialized ? "initialized" : "uninitialized",
     "local-member-id": view.localId,
     members: view.members.filter((member) => member.status !== "removed").map(memberJson),
+    ...(services.keyReport === undefined ? {} : { encryption: keysJson(services.keyReport()) }),
   });
+}
+
+/** Ours. Tells when a step of a key rotation is complete: every member sees no other key than the first. */
+function keysJson({ acceptPlain, keys, plainSeenLastMinute }: KeyReport): unknown {
+  return {
+    "accept-plain": acceptPlain,
+    "plain-seen-last-minute": plainSeenLastMinute,
+    keys: keys.map(({ fingerprint, seals, seenLastMinute }) => ({
+      fingerprint,
+      seals,
+      "seen-last-minute": seenLastMinute,
+    })),
+  };
 }
 
 async function addMember(call: Call, services: HttpServices): Promise<Response> {

@@ -26,13 +26,12 @@ export function docsOf(others: readonly Resource[]): Resource {
 }
 
 function page(others: readonly Resource[], services: HttpServices): Response {
-  const shown = others.filter(({ name }) => name !== "unbuilt");
-  const contents = shown.map(({ name }) => `<a href="#${html(name)}">${html(name)}</a>`);
+  const contents = others.map(({ name }) => `<a href="#${html(name)}">${html(name)}</a>`);
   const text = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Kapacitor API</title><style>${STYLE}</style></head>
 <body><h1>Kapacitor API ${html(services.version.api)}</h1>
 <p>Machines read <a href="${API_ROOT}/openapi.json">openapi.json</a>. ${contents.join(" · ")}</p>
-${shown.map(section).join("\n")}
+${others.map(section).join("\n")}
 </body></html>
 `;
   return new Response(text, { headers: { "Content-Type": "text/html; charset=utf-8" } });

@@ -12,7 +12,7 @@ import type { RecordingService } from "#tasks/recording-service.ts";
 import type { StoredRecording } from "#tasks/recording-store.ts";
 import { answerJson, answerNothing, link } from "../answer.ts";
 import { jsonOf } from "../body.ts";
-import { failure, notBuilt } from "../errors.ts";
+import { badRequest, failure, notBuilt } from "../errors.ts";
 import { LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
@@ -59,14 +59,23 @@ export const recordings = defineResource({
       method: "GET",
       path: "/recordings/*",
       summary: "Shows a recording.",
-      answers: { 200: "the recording", 202: "the recording, running", 500: "error" },
+      answers: {
+        200: "the recording",
+        202: "the recording, running",
+        400: "error",
+        500: "there is no such recording",
+      },
       answer: getRecording,
     },
     {
       method: "DELETE",
       path: "/recordings/*",
       summary: "Deletes a recording with its file.",
-      answers: { 204: "gone, or was never there", 500: "gone, but its file was missing" },
+      answers: {
+        204: "gone, or was never there",
+        400: "error",
+        500: "gone, but its file was missing",
+      },
       answer: deleteRecording,
     },
   ],
@@ -99,14 +108,20 @@ async function recordQuery(call: Call, services: HttpServices): Promise<Response
 }
 
 function getRecording(call: Call, services: HttpServices): Response {
-  const recording = known(services).get(call.params["*"] ?? "");
+  const recording = known(services).get(recordingId(call));
   if (recording === undefined) throw failure("error finding recording: no recording exists");
   return answerRecording(recording, recording.status === "running" ? 202 : 200);
 }
 
 async function deleteRecording(call: Call, services: HttpServices): Promise<Response> {
-  await known(services).delete(call.params["*"] ?? "");
+  await known(services).delete(recordingId(call));
   return answerNothing();
+}
+
+function recordingId(call: Call): string {
+  const id = call.params["*"] ?? "";
+  if (id === "") throw badRequest("must specify recording id on path");
+  return id;
 }
 
 function known({ recordings }: HttpServices): RecordingService {

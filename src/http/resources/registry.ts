@@ -2,6 +2,7 @@
 
 import type { Resource } from "../route.ts";
 import { cluster } from "./cluster.ts";
+import { clusterDoctor } from "./cluster-doctor.ts";
 import { config } from "./config.ts";
 import { debug } from "./debug.ts";
 import { deliveries } from "./deliveries.ts";
@@ -11,6 +12,7 @@ import { loglevel } from "./loglevel.ts";
 import { logs } from "./logs.ts";
 import { openapiOf } from "./openapi.ts";
 import { ping } from "./ping.ts";
+import { pprof } from "./pprof.ts";
 import { recordings } from "./recordings.ts";
 import { replays } from "./replays.ts";
 import { routesOf } from "./routes.ts";
@@ -21,13 +23,14 @@ import { storage } from "./storage.ts";
 import { subscriptions } from "./subscriptions.ts";
 import { tasks } from "./tasks.ts";
 import { templates } from "./templates.ts";
+import { topicOwners } from "./topic-owners.ts";
 import { topics } from "./topics.ts";
-import { unbuilt } from "./unbuilt.ts";
 import { users } from "./users.ts";
 import { write } from "./write.ts";
 
 const listed: readonly Resource[] = [
   cluster,
+  clusterDoctor,
   config,
   debug,
   deliveries,
@@ -35,6 +38,7 @@ const listed: readonly Resource[] = [
   loglevel,
   logs,
   ping,
+  pprof,
   recordings,
   replays,
   serviceTests,
@@ -44,8 +48,8 @@ const listed: readonly Resource[] = [
   subscriptions,
   tasks,
   templates,
+  topicOwners,
   topics,
-  unbuilt,
   users,
   write,
 ];

@@ -12,7 +12,7 @@ import type { StoredReplay } from "#tasks/recording-store.ts";
 import type { ReplayService } from "#tasks/replay-service.ts";
 import { answerJson, answerNothing, link, statsJson } from "../answer.ts";
 import { jsonOf } from "../body.ts";
-import { notBuilt, unknown } from "../errors.ts";
+import { badRequest, notBuilt, unknown } from "../errors.ts";
 import { LIST_QUERY, listItems, readListParams } from "../list-params.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
@@ -64,14 +64,14 @@ export const replays = defineResource({
       method: "GET",
       path: "/replays/*",
       summary: "Shows a replay.",
-      answers: { 200: "the replay", 202: "the replay, running", 404: "error" },
+      answers: { 200: "the replay", 202: "the replay, running", 400: "error", 404: "error" },
       answer: getReplay,
     },
     {
       method: "DELETE",
       path: "/replays/*",
       summary: "Forgets a replay; one that runs goes on.",
-      answers: { 204: "gone, or was never there" },
+      answers: { 204: "gone, or was never there", 400: "error" },
       answer: deleteReplay,
     },
   ],
@@ -104,14 +104,20 @@ async function replayQuery(call: Call, services: HttpServices): Promise<Response
 }
 
 function getReplay(call: Call, services: HttpServices): Response {
-  const found = known(services).get(call.params["*"] ?? "");
+  const found = known(services).get(replayId(call));
   if (found === undefined) throw unknown("could not find replay: no replay exists");
   return answerReplay(found, found.status === "running" ? 202 : 200);
 }
 
 async function deleteReplay(call: Call, services: HttpServices): Promise<Response> {
-  await known(services).delete(call.params["*"] ?? "");
+  await known(services).delete(replayId(call));
   return answerNothing();
+}
+
+function replayId(call: Call): string {
+  const id = call.params["*"] ?? "";
+  if (id === "") throw badRequest("must specify replay id on path");
+  return id;
 }
 
 function known({ replays }: HttpServices): ReplayService {

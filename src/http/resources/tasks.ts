@@ -2,10 +2,13 @@
  * `/tasks`: define, change, show, list and delete tasks, and read their httpOut endpoints.
  *
  * What a task may be is decided in `tasks/`; here requests become changes and tasks become JSON. Endpoints
- * of running tasks live below the task's own path and are looked up first. Source: http-api §3.
+ * of running tasks live below the task's own path and are looked up first. What a cluster task shows while it runs is
+ * fetched from a member that runs it. Source: http-api §3.
  */
 
 import { sorted } from "#lib/json.ts";
+import type { ShownTask } from "#tasks/cluster-tasks.ts";
+import type { TaskMember } from "#tasks/ports.ts";
 import type { RunningReplay } from "#tasks/replay-service.ts";
 import { parseTaskChange, TaskBody } from "#tasks/task-change.ts";
 import type { Inspection } from "#tasks/task-service.ts";
@@ -33,7 +36,7 @@ export const tasks = defineResource({
       path: "/tasks",
       summary: "Lists tasks by ID.",
       query: { ...LIST_QUERY, ...VIEW_QUERY },
-      answers: { 200: '{"tasks": […]}', 400: "error" },
+      answers: { 200: '{"tasks": […]}; stats are those of this member', 400: "error" },
       answer: listTasks,
     },
     {
@@ -49,7 +52,10 @@ export const tasks = defineResource({
       path: "/tasks/*",
       summary: "Shows a task, or the data of one of its httpOut endpoints.",
       query: { ...VIEW_QUERY, "replay-id": "A running replay whose numbers to show." },
-      answers: { 200: "the task", ...errors },
+      answers: {
+        200: "the task; one of the cluster also has `cluster` and the `members` that run it",
+        ...errors,
+      },
       answer: getTask,
     },
     {
@@ -75,6 +81,8 @@ interface View {
   readonly format: "formatted" | "raw";
   /** Whose numbers to show instead of the task's own. */
   readonly replay?: RunningReplay | undefined;
+  /** The task as a member shows it that runs it, where this one does not. */
+  readonly shown?: ShownTask | undefined;
 }
 
 const DEFAULT_VIEW: View = { dotView: "attributes", format: "formatted" };
@@ -90,19 +98,19 @@ function listTasks(call: Call, services: HttpServices): Response {
   const params = readListParams(call.query);
   const view = readView(call.query);
   const rows = services.tasks.list(params).map((task) => new TaskRow(task, view, services));
-  const items = listItems(rows, params, { fields: FIELDS, always: ["id", "link"] });
+  const items = listItems(rows, params, { fields: FIELDS, always: ALWAYS });
   return answerJson({ tasks: items });
 }
 
 async function createTask(call: Call, services: HttpServices): Promise<Response> {
   const change = await readChange(call, services);
-  return answerTask(await services.tasks.create(change), services);
+  return answerShown(await services.tasks.create(change), services);
 }
 
 async function updateTask(call: Call, services: HttpServices): Promise<Response> {
   const id = taskId(call);
   const change = await readChange(call, services);
-  return answerTask(await services.tasks.update(id, change), services);
+  return answerShown(await services.tasks.update(id, change), services);
 }
 
 async function deleteTask(call: Call, services: HttpServices): Promise<Response> {
@@ -110,7 +118,7 @@ async function deleteTask(call: Call, services: HttpServices): Promise<Response>
   return answerNothing();
 }
 
-function getTask(call: Call, services: HttpServices): Response {
+async function getTask(call: Call, services: HttpServices): Promise<Response> {
   const id = taskId(call);
   const slash = id.indexOf("/");
   if (slash > 0) {
@@ -118,6 +126,8 @@ function getTask(call: Call, services: HttpServices): Response {
     const result =
       services.engine.endpoint(task, endpoint) ?? services.replays?.endpoint(task, endpoint);
     if (result !== undefined) return answerCompact(result);
+    const elsewhere = await endpointElsewhere(task, endpoint, services);
+    if (elsewhere !== undefined) return new Response(elsewhere);
   }
   const view = readView(call.query);
   const replay = call.query.get("replay-id") ?? "";
@@ -127,7 +137,18 @@ function getTask(call: Call, services: HttpServices): Response {
   }
   const task = services.tasks.get(id);
   if (task === undefined) throw unknown("no task exists");
-  return answerTask(task, services, { ...view, replay: running });
+  if (running !== undefined && running.task !== id)
+    throw badRequest(`replay ${replay} is not for task: ${id}`);
+  return answerShown(task, services, { ...view, replay: running });
+}
+
+async function endpointElsewhere(
+  id: string,
+  endpoint: string,
+  { tasks, clusterTasks }: HttpServices,
+): Promise<string | undefined> {
+  if (tasks.get(id)?.cluster === undefined || tasks.isExecuting(id)) return undefined;
+  return clusterTasks?.endpointOf(id, endpoint);
 }
 
 function taskId(call: Call): string {
@@ -140,7 +161,22 @@ async function readChange(call: Call, services: HttpServices) {
   return parseTaskChange(await jsonOf(call.request), services.language);
 }
 
-function answerTask(task: StoredTask, services: HttpServices, view = DEFAULT_VIEW): Response {
+async function answerShown(
+  task: StoredTask,
+  services: HttpServices,
+  view = DEFAULT_VIEW,
+): Promise<Response> {
+  const isElsewhere =
+    task.cluster !== undefined &&
+    task.status === "enabled" &&
+    !services.tasks.isExecuting(task.id) &&
+    task.error === "";
+  const shown = isElsewhere
+    ? await services.clusterTasks?.showOf(task.id, view.dotView); : undefined;
+  return answerTask(task, services, { ...view, shown });
+}
+
+function answerTask(task: StoredTask, services: HttpServices, view: View): Response {
   const row = new TaskRow(task, view, services);
   const body: Record<string, unknown> = {};
   for (const field of OBJECT_ORDER) body[field] = FIELDS[field](row);
@@ -163,9 +199,10 @@ class TaskRow {
   }
 
   inspect(): Inspection {
-    const { dotView, replay } = this.#view;
+    const { dotView, replay, shown } = this.#view;
     const { id, error } = this.task;
     const dot = replay?.engine.dot(id, dotView);
+    if (dot === undefined && shown !== undefined) return shown;
     this.#inspection ??=
       dot === undefined ? this.#services.tasks.inspect(this.task, dotView) : { dot, error };
     return this.#inspection;
@@ -178,13 +215,27 @@ class TaskRow {
   isExecuting(): boolean {
     const { replay } = this.#view;
     if (replay !== undefined) return replay.task === this.task.id;
-    return this.#services.tasks.isExecuting(this.task.id);
+    return this.#services.tasks.isExecuting(this.task.id) || this.#runsElsewhere();
+  }
+
+  #runsElsewhere(): boolean {
+    return this.isShared() === true && (this.members()?.length ?? 0) > 0;
+  }
+
+  /** `undefined` where the cluster has no task of this ID; false where one of this member stands before it. */
+  isShared(): boolean | undefined {
+    if (this.task.cluster !== undefined) return true;
+    return this.members() === undefined ? undefined : false;
+  }
+
+  members(): readonly TaskMember[] | undefined {
+    return this.#services.clusterTasks?.members(this.task.id);
   }
 
   stats(): unknown {
-    const { replay } = this.#view;
+    const { replay, shown } = this.#view;
     const source = replay?.engine ?? this.#services.tasks;
-    const stats = source.stats(this.task.id);
+    const stats = source.stats(this.task.id) ?? shown?.stats;
     return stats === undefined ? null : statsJson(stats);
   }
 }
@@ -206,7 +257,13 @@ const FIELDS = {
   created: (row: TaskRow) => row.task.created,
   modified: (row: TaskRow) => row.task.modified,
   "last-enabled": (row: TaskRow) => row.task.lastEnabled,
+  // Only of cluster tasks.
+  cluster: (row: TaskRow) => row.isShared(),
+  members: (row: TaskRow) =>
+    row.members()?.map(({ id, address }) => ({ id, "api-address": address })),
 } as const;
+
+const ALWAYS = ["id", "link", "cluster", "members"] as const;
 
 /** Key order of a single task; that of a list is alphabetical. */
 const OBJECT_ORDER = [
@@ -225,4 +282,6 @@ const OBJECT_ORDER = [
   "created",
   "modified",
   "last-enabled",
+  "cluster",
+  "members",
 ] as const;

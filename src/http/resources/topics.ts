@@ -34,14 +34,14 @@ export const topics = defineResource({
       method: "GET",
       path: "/alerts/topics/*",
       summary: "Shows a topic.",
-      answers: { 200: "the topic", 404: "error" },
+      answers: { 200: "the topic", 400: "error", 404: "error" },
       answer: getTopic,
     },
     {
       method: "DELETE",
       path: "/alerts/topics/*",
       summary: "Forgets a topic's events. Its handlers stay.",
-      answers: { 204: "gone, or was never there" },
+      answers: { 204: "gone, or was never there", 400: "error" },
       answer: deleteTopic,
     },
     {

@@ -14,9 +14,10 @@ import { ZERO_TIME } from "#lib/time.ts";
 import { LineProtocolReader } from "#model/line-protocol.ts";
 import { SeriesTable } from "#model/series-table.ts";
 import { answerNothing } from "../answer.ts";
-import { readBody, unpack } from "../body.ts";
+import { authorizeWrite } from "../authenticate.ts";
+import { readBody, releaseBody, unpack } from "../body.ts";
 import { ApiError, asCoded, asText, badRequest, overloaded } from "../errors.ts";
-import { WRITE_BODY_BYTES_MAX, WRITES_IN_FLIGHT_MAX } from "../limits.ts";
+import { TRACED_BYTES_MAX, WRITE_BODY_BYTES_MAX, WRITES_IN_FLIGHT_MAX } from "../limits.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices } from "../services.ts";
 
@@ -62,6 +63,7 @@ export const write = defineResource({
       answers: {
         204: "written",
         400: "text: one message per bad line; nothing was written",
+        401: "text: the user may not write to this database",
         413: "text: the body is too large",
         503: "text: too much is waiting; nothing was written",
       },
@@ -87,6 +89,7 @@ export const write = defineResource({
       answers: {
         204: "written",
         400: "code `invalid`: one message per bad line; nothing was written",
+        401: "code `unauthorized`: the user may not write to this database",
         413: "code `request too large`",
         503: "code `unavailable`: too much is waiting; nothing was written",
       },
@@ -115,6 +118,7 @@ async function counted(call: Call, services: HttpServices, aim: Aim): Promise<Re
   try {
     return await writeBody(call, services, aim, sent);
   } finally {
+    releaseBody(sent);
     inFlight.set(services, (inFlight.get(services) ?? 1) - 1);
   }
 }
@@ -136,7 +140,10 @@ async function writeBody(
   const packed = request.headers.get("content-encoding") === "gzip";
   const body = packed ? unpack(sent, WRITE_BODY_BYTES_MAX) : sent;
   if (body.length === 0) return answerNothing();
-  const outcome = await services.engine.write({ ...aim(call, services, body), body });
+  const chunk = { ...aim(call, services, body), body };
+  authorizeWrite(call.user, chunk.db);
+  if (services.settings.writeTracing) trace(chunk, services);
+  const outcome = await services.engine.write(chunk);
   switch (outcome.kind) {
     case "written":
       return answerNothing();
@@ -145,6 +152,20 @@ async function writeBody(
     case "overloaded":
       throw overloaded("the backlog of unprocessed points is full, try again later");
   }
+}
+
+/** `write-tracing`: what is written is in the log, its beginning at least. */
+function trace({ db, rp, body }: WriteChunk, services: HttpServices): void {
+  const shown = body.subarray(0, TRACED_BYTES_MAX);
+  const text = new TextDecoder().decode(shown);
+  const left = body.length - shown.length;
+  services.log.info("write body received by handler", {
+    service: "http",
+    db,
+    rp,
+    body: text,
+    ...(left > 0 ? { "bytes-left-out": left } : {}),
+  });
 }
 
 const aimOfDatabase: Aim = ({ query }, { settings }, body) => {

@@ -6,7 +6,7 @@
  * in by their end times, at equal times in the order of the queries.
  */
 
-import { GroupTable } from "#engine/grouping.ts";
+import { GroupTable } from "#engine/group-table.ts";
 import type { DurationNs } from "#lib/int64.ts";
 import { addDuration, compareTime, type Time, timeDifference } from "#lib/time.ts";
 import type { Dbrp } from "#model/dbrp.ts";

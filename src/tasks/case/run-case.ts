@@ -10,7 +10,7 @@
  */
 
 import { encodeAlertData } from "#alert/data.ts";
-import { GroupTable } from "#engine/grouping.ts";
+import { GroupTable } from "#engine/group-table.ts";
 import { type AnyNodeSpec, defineNode } from "#engine/node.ts";
 import type { BatchBegin, Receiver } from "#engine/receiver.ts";
 import { nodeTypeOf } from "#engine/tick-environment.ts";
@@ -244,6 +244,9 @@ class CaseRun {
     };
     return {
       point: (group: Group, point: Point) => put(group, pointLine(point)),
+      points(groups, points, count) {
+        for (let i = 0; i < count; i++) put(groups[i] as Group, pointLine(points[i] as Point));
+      },
       beginBatch: (group: Group, begin: BatchBegin) => put(group, batchLine(group, begin)),
       batchPoint: (group: Group, point: Point) => put(group, `  ${pointLine(point)}`),
       endBatch() {},

@@ -152,15 +152,14 @@ export class Lambda {
   }
 
   #bind(point: Point, state: LambdaState, extra: ExtraScope | undefined): Bound {
-    const places = placesOf(point, this.references, extra);
     let known = this.#bounds.get(point.shape);
     if (known === undefined) {
       known = [];
       this.#bounds.set(point.shape, known);
     }
-    let bound = known.find((candidate) => fits(candidate, places, extra));
+    let bound = this.#fitting(known, point.series.tagKeys, extra);
     if (bound === undefined) {
-      bound = this.#newBound(point, places, extra);
+      bound = this.#newBound(point, placesOf(point, this.references, extra), extra);
       if (known.length >= BOUNDS_MAX) known.length = 0;
       known.push(bound);
     }
@@ -169,6 +168,20 @@ export class Lambda {
     state.tagKeys = point.series.tagKeys;
     state.resultType = bound.resultType;
     return bound;
+  }
+
+  /** A binding of the point's shape that serves; found without making anything, as streams may alternate. */
+  #fitting(
+    known: readonly Bound[],
+    tagKeys: readonly string[],
+    extra: ExtraScope | undefined,
+  ): Bound | undefined {
+    for (let i = 0; i < known.length; i++) {
+      const bound = known[i] as Bound;
+      if (bound.extraNames !== extra?.names || !this.#sameTags(bound, tagKeys)) continue;
+      if (extra === undefined || fitsExtra(bound, extra)) return bound;
+    }
+    return undefined;
   }
 
   #newBound(point: Point, places: Places, extra: ExtraScope | undefined): Bound {
@@ -278,13 +291,6 @@ function placesOf(
       : extra.names.lastIndexOf(name),
   );
   return { slots, tags, extras };
-}
-
-/** True when a binding of the same shape serves these places. */
-function fits(bound: Bound, places: Places, extra: ExtraScope | undefined): boolean {
-  if (bound.extraNames !== extra?.names) return false;
-  if (extra !== undefined && !fitsExtra(bound, extra)) return false;
-  return bound.tags.every((at, i) => at === places.tags[i]);
 }
 
 function fitsExtra(bound: Bound, extra: ExtraScope): boolean {

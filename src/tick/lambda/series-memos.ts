@@ -59,9 +59,7 @@ export class SeriesMemos {
     const entry = series.slots[this.#slot] as Entry | undefined;
     if (entry !== undefined && entry.owner === this.owner) return entry.results;
     const results = new Array<LambdaValue | undefined>(this.#sites.size).fill(undefined);
-    const { slots } = series;
-    while (slots.length < this.#slot) slots.push(undefined);
-    slots[this.#slot] = { owner: this.owner, results } satisfies Entry;
+    series.keep(this.#slot, { owner: this.owner, results } satisfies Entry);
     return results;
   }
 }

@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { encodeNotice, readAlert, readNotice, readStamp } from "#cluster/calls/alert-payloads.ts";
+import { announceInline } from "#cluster/calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "#cluster/calls/deliver-alerts.ts";
-import { encodeDefinition, readDefinition } from "#cluster/calls/handler-payloads.ts";
+import { encodeHandler, handlerKey, readHandler } from "#cluster/calls/handler-payloads.ts";
 import { encodePullAnswer, pullCompletions } from "#cluster/calls/pull-completions.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
+import { encodeTask, readTask } from "#cluster/calls/task-payloads.ts";
 import { alertCompletions, pendingAlerts } from "#cluster/ownership/kinds.ts";
 import type { Notice } from "#cluster/ownership/notices.ts";
 import { WireError } from "#cluster/ports.ts";
@@ -25,9 +27,17 @@ test("numbers and names of calls are unique, and never change", () => {
     "6 digest-topics",
     "7 sync-topic",
     "8 read-topics",
+    "9 announce-inline",
     "10 join-offer",
     "11 remove-member",
     "12 hand-over",
+    "13 push-silences",
+    "14 push-tasks",
+    "15 sync-tasks",
+    "16 ask-tasks",
+    "17 sync-silences",
+    "18 check-members",
+    "19 member-facts",
   ]);
 });
 
@@ -51,8 +61,19 @@ const NOTICES: readonly (readonly [Notice, string])[] = [
   ],
   [{ kind: "pass", event: sampleAlert, handlers: null, failed: [] }, `["pass",${EVENT},null,[]]`],
   [
+    {
+      ...{ kind: "pass", event: sampleAlert, handlers: ["h"], failed: [memberId(1)] },
+      ...{ round: 2, never: [] },
+    },
+    `["pass",${EVENT},["h"],["00000000-0000-0000-0000-000000000001"],2,[]]`,
+  ],
+  [
     { kind: "settled", topic: "t", id: "i", stamp, done: ["h", "k"] },
     '["settled","t","i",[5,6,3],["h","k"]]',
+  ],
+  [
+    { kind: "settled", topic: "t", id: "i", stamp, done: [], dropped: true },
+    '["settled","t","i",[5,6,3],[],true]',
   ],
 ];
 
@@ -66,6 +87,25 @@ test("the bytes of notices do not change", () => {
 test("a batch and a page of completions survive the wire", () => {
   const batch = { notices: NOTICES.map(([notice]) => notice), events: [sampleAlert] };
   expect(deliverAlerts.parseRequest(wire(encodeBatch(batch)))).toEqual(batch);
+  const said = { notices: [], events: [sampleAlert, sampleAlert, sampleAlert] };
+  for (const before of [
+    [stamp, "first", undefined],
+    [undefined, undefined, stamp],
+  ] as const) {
+    const sent = encodeBatch({ ...said, before });
+    expect(deliverAlerts.parseRequest(wire(sent))).toEqual({ ...said, before });
+  }
+  const list = {
+    ...{ boot: "1f", after: -1, upTo: 7 },
+    topics: [
+      ["main:t:alert2", "ff"],
+      ["main:u:alert2", ""],
+    ] as const,
+  };
+  expect(announceInline.parseRequest(wire(list))).toEqual(list);
+  expect(announceInline.parseAnswer({ taken: true, digest: "0" })).toEqual({
+    ...{ taken: true, digest: "0" },
+  });
   const answer = {
     boot: "1f",
     upTo: 9,
@@ -85,19 +125,27 @@ test("rows on disk survive", () => {
   expect(alertCompletions.decode(alertCompletions.encode(row))).toEqual(row);
 });
 
-test("the bytes of a definition do not change", () => {
+test("the bytes of a handler do not change", () => {
   const definition = {
-    topic: "t",
-    id: "h",
-    spec: { id: "h", topic: "t", kind: "post", match: "", options: { url: "u", new: [1] } },
+    key: handlerKey("t", "h"),
+    value: { id: "h", topic: "t", kind: "post", match: "", options: { url: "u", new: [1] } },
     version: { counter: 3, member: memberId(1) },
     at: 5,
   };
   const expected =
     '["t","h",{"id":"h","topic":"t","kind":"post","match":"","options":{"url":"u","new":[1]}},' +
     '3,"00000000-0000-0000-0000-000000000001",5]';
-  expect(JSON.stringify(encodeDefinition(definition))).toBe(expected);
-  expect(readDefinition(JSON.parse(expected))).toEqual(definition);
+  expect(JSON.stringify(encodeHandler(definition))).toBe(expected);
+  expect(readHandler(JSON.parse(expected))).toEqual(definition);
+});
+
+test("the bytes of a cluster task do not change", () => {
+  const version = { counter: 3, member: memberId(1) };
+  const definition = { key: "task/t", value: { id: "t", run: "r", new: [1] }, version, at: 5 };
+  const expected =
+    '["task/t",{"id":"t","run":"r","new":[1]},3,"00000000-0000-0000-0000-000000000001",5]';
+  expect(JSON.stringify(encodeTask(definition))).toBe(expected);
+  expect(readTask(JSON.parse(expected))).toEqual(definition);
 });
 
 const event = (more: Record<string, unknown>): unknown => ({ ...JSON.parse(EVENT), ...more });
@@ -144,4 +192,15 @@ test("any JSON is read or refused with a WireError, by every call", () => {
     }),
   );
   expect(() => readStamp([1, 2, 3, 4])).toThrow(WireError);
+});
+
+test.each([
+  [{ boot: "1", after: -2, upTo: 0, topics: [] }],
+  [{ boot: "1", after: 0, upTo: -1, topics: [] }],
+  [{ boot: 1, after: 0, upTo: 0, topics: [] }],
+  [{ boot: "1", after: 0, upTo: 0, topics: [["main:t:alert2"]] }],
+  [{ boot: "1", after: 0, upTo: 0, topics: [["main:t:alert2", "ff", "x"]] }],
+  [{ boot: "1", after: 0, upTo: 0, topics: {} }],
+])("announcement %p is refused", (input) => {
+  expect(() => announceInline.parseRequest(input)).toThrow(WireError);
 });

@@ -29,7 +29,12 @@ const alert = (id: string, ms = 1, level: Level = 3, topic = "t"): AlertEvent =>
 class Site implements EventReceiver {
   readonly service: OwnershipService;
   readonly accepted: string[] = [];
-  readonly sends: { readonly ticket: number; readonly id: string; readonly ms: number }[] = [];
+  readonly sends: {
+    readonly ticket: number;
+    readonly id: string;
+    readonly ms: number;
+    readonly handler: string;
+  }[] = [];
   readonly cancelled: number[] = [];
   handlers: readonly string[] = ["h"];
   /** What a send ends with at once; undefined: the test ends it. */
@@ -65,8 +70,8 @@ class Site implements EventReceiver {
     return this.handlers;
   }
 
-  send(ticket: number, event: AlertEvent): void {
-    this.sends.push({ ticket, id: event.id, ms: event.time.ms });
+  send(ticket: number, event: AlertEvent, handler: string): void {
+    this.sends.push({ ticket, id: event.id, ms: event.time.ms, handler });
     this.onSend(event);
     const { outcome } = this;
     if (outcome !== undefined) queueMicrotask(() => this.service.sendFinished(ticket, outcome));
@@ -147,6 +152,27 @@ describe("a member alone", () => {
     expect(next.sends.map(({ id }) => id).sort()).toEqual(["a", "b"]);
     expect(store.table(pendingAlerts).count()).toBe(0);
   });
+
+  test.each(["cluster", "local"] as const)(
+    "the next start tells only the handlers that were not told (%s)",
+    async (scope) => {
+      const { site, store } = alone();
+      site.handlers = ["told", "refusing", "hanging"];
+      site.outcome = undefined;
+      site.service.publish(alert("a"), scope);
+      await site.service.settled();
+      const [told, refusing] = site.sends;
+      site.service.sendFinished(told?.ticket ?? 0, { kind: "sent" });
+      site.service.sendFinished(refusing?.ticket ?? 0, { kind: "rejected", error: "no" });
+      await promises();
+      const next = alone(store, 2n).site;
+      next.handlers = [...site.handlers, "new"];
+      next.service.recover();
+      await promises();
+      expect(next.sends.map(({ handler }) => handler)).toEqual(["hanging"]);
+      expect(store.table(pendingAlerts).count()).toBe(0);
+    },
+  );
 
   test("settled tells of a disk that refuses, and the alert is sent all the same", async () => {
     const store = new FailingStore();

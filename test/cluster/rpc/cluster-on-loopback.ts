@@ -5,9 +5,10 @@
 import type { ClusterView, MemberId, MemberView } from "#cluster/ports.ts";
 import { type Call, defineCall, wireCount } from "#cluster/rpc/define-call.ts";
 import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
+import type { RpcTls } from "#cluster/rpc/tls-sockets.ts";
 import { memberIdFromBytes } from "#cluster/transport/hello.ts";
 import { SystemRandom, systemClock } from "#daemon/system.ts";
-import { silentLog } from "#lib/log.ts";
+import { type LogFields, logTo, silentLog } from "#lib/log.ts";
 
 const any = (input: unknown): unknown => input;
 const both = { parseRequest: any, parseAnswer: any };
@@ -43,6 +44,15 @@ interface MemberOptions {
   readonly calls?: readonly Call[];
   /** IDs that the second member knows to be removed. */
   readonly removed?: readonly MemberId[];
+  /** `[cluster] encryption-keys` of the second member, and of both unless `firstKeys` is given. */
+  readonly keys?: readonly Uint8Array[];
+  readonly firstKeys?: readonly Uint8Array[];
+  readonly acceptPlain?: boolean;
+  /** TLS of the second member, and of both unless `firstTls` is given; `null` there means none. */
+  readonly tls?: RpcTls;
+  readonly firstTls?: RpcTls | null;
+  /** Gets warnings of the log. */
+  readonly onWarning?: (message: string, fields: LogFields) => void;
   /** False: the view is set, but nobody is told, so that nobody dials by itself. */
   readonly follow?: boolean;
 }
@@ -59,12 +69,22 @@ export class Member {
   private constructor(number: number, clusterId: string, options: MemberOptions) {
     this.number = number;
     this.clusterId = clusterId;
-    this.links = new RpcLinks(systemClock, new SystemRandom(), silentLog, {
+    const { onWarning, tls } = options;
+    const log =
+      onWarning === undefined
+        ? silentLog
+        : logTo(({ level, message, fields }) => {
+            if (level === "warn") onWarning(message, fields);
+          });
+    this.links = new RpcLinks(systemClock, new SystemRandom(), log, {
       bind: { host: "127.0.0.1", port: options.port ?? 0 },
       boot: boots++,
       calls: options.calls ?? CALLS,
       isRemoved: (id) => options.removed?.includes(id) === true,
       onRemoved: (by) => this.removedBy.push(by),
+      encryptionKeys: options.keys ?? [],
+      acceptPlain: options.acceptPlain ?? false,
+      ...(tls === undefined ? {} : { tls }),
     });
     this.#view = { clusterId, localId: this.id, initialized: true, members: [] };
     this.links.onLink((id, state) => this.states.push(`${id} ${state}`));
@@ -78,7 +98,14 @@ export class Member {
 
   /** Two members (IDs 1 and 2) that see each other. */
   static async pair(options: MemberOptions = {}): Promise<readonly [Member, Member]> {
-    const a = await Member.alone(1, "cluster");
+    const { keys = [], acceptPlain = false, tls, onWarning } = options;
+    const firstTls = options.firstTls === undefined ? tls : (options.firstTls ?? undefined);
+    const a = await Member.alone(1, "cluster", {
+      keys: options.firstKeys ?? keys,
+      acceptPlain,
+      ...(firstTls === undefined ? {} : { tls: firstTls }),
+      ...(onWarning === undefined ? {} : { onWarning }),
+    });
     const b = await Member.alone(2, "cluster", options);
     for (const member of [b, a]) {
       if (options.removed !== undefined && member === b) continue;

@@ -72,7 +72,7 @@ export class FakeMember implements Rpc {
         id: memberId(n),
         gossipAddress: "",
         rpcAddress: "",
-        apiAddress: "",
+        apiAddress: `host${n}:9092`,
         roles: [],
         status: statuses[n] ?? "alive",
         joined: n,

@@ -56,7 +56,9 @@ describe.each([
     ["the largest length there is does not", [first, prefix(0xffffffff)], false],
   ])("%s", (_title, chunks, passes) => {
     const cutter = new FrameCutter(limits);
-    const run = (): unknown => collect(cutter, chunks);
+    const run = (): void => {
+      for (const chunk of chunks) cutter.push(chunk, () => cutter.trust());
+    };
     if (passes) expect(run).not.toThrow();
     else expect(run).toThrow(WireError);
   });
@@ -64,8 +66,16 @@ describe.each([
 
 test("an announced length costs nothing until bytes arrive", () => {
   const cutter = new FrameCutter(RPC_FRAMES);
+  cutter.trust();
   collect(cutter, [encodeFrame(new Uint8Array(1)), prefix(RPC_FRAMES.max)]);
   expect(cutter.pendingBytes).toBe(4);
+});
+
+test("the bound of the first frame holds until the peer is trusted, whatever came before", () => {
+  const cutter = new FrameCutter(GOSSIP_FRAMES);
+  const small = encodeFrame(new Uint8Array(10));
+  expect(collect(cutter, [small, small]).length).toBe(2);
+  expect(() => collect(cutter, [prefix(4097)])).toThrow(WireError);
 });
 
 test("after an error the stream stays refused", () => {

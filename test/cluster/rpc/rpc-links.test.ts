@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { encodeRpcFrame } from "#cluster/rpc/codec.ts";
-import { IN_FLIGHT_MAX } from "#cluster/rpc/limits.ts";
+import { IN_FLIGHT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts";
 import { RpcError } from "#cluster/rpc/rpc-error.ts";
 import { clusterTag } from "#cluster/transport/cluster-tag.ts";
 import { encodeFrame, RPC_FRAMES } from "#cluster/transport/frame.ts";
@@ -72,6 +72,52 @@ test("a call ends at its deadline, and the late answer is not sent", async () =>
   gate.resolve("late");
   await until(() => b.count("rpc_answers_unwanted") === 1);
 });
+
+test("a slot is free again when the caller's time is over, though no cancel came", async () => {
+  const [a, b] = await Member.pair();
+  await a.up(b.id);
+  b.links.handle("later", () => new Promise(() => {}));
+  const call = encodeRpcFrame({ kind: "call", call: 1, type: 2, deadlineMs: 50 }, "1");
+  const ping = encodeRpcFrame({ kind: "ping", call: 0, type: 0, deadlineMs: 0 }, "");
+  const stranger = raw(b.address, [strangerHello(b.clusterId), call, ping]);
+  await until(() => b.count("rpc_answers_expired") === 1);
+  await b.close();
+  await stranger;
+});
+
+test("calls and notices beyond what may wait for a connection are refused here and counted", async () => {
+  const a = await Member.alone(1, "cluster");
+  const gone = await Member.alone(2, "cluster");
+  a.see([a, gone], false);
+  await gone.close();
+  const calls = Array.from({ length: WAITING_MAX + 1 }, () =>
+    failure(a.links.call(gone.id, "echo", 1, 5000)),
+  );
+  expect((await calls.at(-1))?.reason).toBe("full");
+  expect(a.count("rpc_waiting_full")).toBe(1);
+  expect((await calls[0])?.reason).toBe("refused");
+});
+
+test.each([
+  ["rpc", 2, 3],
+  ["join", 2, 255],
+] as const)(
+  "a peer that speaks no common version is told ours, counted and closed: %s",
+  async (purpose, min, max) => {
+    const [a, b] = await Member.pair();
+    await a.up(b.id);
+    const hello = encodeHello({
+      ...{ versionMin: min, versionMax: max, purpose, removed: false, boot: 1n },
+      memberId: memberIdFromBytes(new Uint8Array(16).fill(9)),
+      nonce: new Uint8Array(16),
+      clusterTag: purpose === "join" ? new Uint8Array(8) : clusterTag(b.clusterId),
+    });
+    const answer = await raw(b.address, [encodeFrame(hello)]);
+    expect(answer.length).toBeGreaterThan(0);
+    expect(b.count("rpc_version_mismatch")).toBe(1);
+    expect(b.states).toEqual([`${a.id} up`]);
+  },
+);
 
 test("more calls than may be in flight wait for their turn", async () => {
   const [a, b] = await Member.pair();

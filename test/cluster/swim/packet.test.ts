@@ -6,10 +6,11 @@ import { ByteWriter } from "#cluster/messages/bytes.ts";
 import { IdTable } from "#cluster/messages/member-id.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import { crc32c } from "#cluster/swim/crc32c.ts";
-import { type Channel, HEADER_BYTES, type Opened, PacketCodec } from "#cluster/swim/packet.ts";
+import { HEADER_BYTES, type Opened, PacketCodec } from "#cluster/swim/packet.ts";
 import { ReplayWindow } from "#cluster/swim/replay-window.ts";
 import { clusterTag } from "#cluster/transport/cluster-tag.ts";
 import { systemCrypto } from "#cluster/transport/crypto.ts";
+import { Channel } from "#cluster/transport/greeting.ts";
 import { memberA, memberB } from "./sample-records.ts";
 
 const CLUSTER = "7d0c6b54-5b62-4a1e-9c59-1b86b0f0b001";
@@ -118,11 +119,12 @@ describe("keys", () => {
   });
 
   test("a frame of one connection does not open on another", () => {
-    const channel = (info: number): Channel => ({ info: new Uint8Array([info]), keys: [] });
+    const channel = (info: number): Channel =>
+      new Channel(systemCrypto, new TextEncoder().encode(CLUSTER), new Uint8Array([info]));
     const bytes = packet(codec(memberA, [key1]), 1, channel(1));
     const receiver = codec(memberB, [key1]);
-    opened(receiver.open(bytes, 9000, channel(1)));
-    expect(receiver.open(bytes, 9000, channel(2))).toBe("bad-seal");
+    opened(receiver.openFrame(bytes, 9000, channel(1)));
+    expect(receiver.openFrame(bytes, 9000, channel(2))).toBe("bad-seal");
     expect(receiver.open(bytes, 9000)).toBe("bad-seal");
   });
 

@@ -74,19 +74,19 @@ describe("broadcast queue", () => {
 
   test("takes the fewest-sent first, the newest among equals", () => {
     const queue = new BroadcastQueue();
-    queue.put("a", record(1), false, 5);
-    queue.put("b", record(2), false, 5);
+    queue.put("a", record(1), "fact", 5);
+    queue.put("b", record(2), "fact", 5);
     expect(fill(queue, 30)).toEqual([2]);
     expect(fill(queue, 30)).toEqual([1]);
-    queue.put("c", record(3), false, 5);
+    queue.put("c", record(3), "fact", 5);
     expect(fill(queue, 60)[0]).toBe(3);
   });
 
   test("a newer fact replaces the older one of its subject and starts over", () => {
     const queue = new BroadcastQueue();
-    queue.put("a", record(1), false, 5);
+    queue.put("a", record(1), "fact", 5);
     fill(queue, 30);
-    queue.put("a", record(9), false, 5);
+    queue.put("a", record(9), "fact", 5);
     expect(queue.size).toBe(1);
     expect(fill(queue, 90)).toEqual([9]);
   });
@@ -94,7 +94,7 @@ describe("broadcast queue", () => {
   test("every fact is sent exactly the limit, whatever the room", () => {
     const queue = new BroadcastQueue();
     const sends = new Map<number, number>();
-    for (let i = 0; i < 50; i++) queue.put(`s${i}`, record(i), false, 50);
+    for (let i = 0; i < 50; i++) queue.put(`s${i}`, record(i), "fact", 50);
     for (let round = 0; queue.size > 0 && round < 1_000; round++) {
       for (const n of fill(queue, 30 * (1 + (round % 4)))) sends.set(n, (sends.get(n) ?? 0) + 1);
     }
@@ -104,16 +104,16 @@ describe("broadcast queue", () => {
   test("beyond its bound it drops notes, never members' facts", () => {
     const queue = new BroadcastQueue();
     let dropped = 0;
-    for (let i = 0; i < 2_000; i++) dropped += queue.put(`n${i}`, record(1), true, 3);
+    for (let i = 0; i < 2_000; i++) dropped += queue.put(`n${i}`, record(1), "note", 3);
     expect(queue.size).toBe(1_024 + 12);
     expect(dropped).toBe(2_000 - 1_036);
-    for (let i = 0; i < 1_500; i++) queue.put(`f${i}`, record(2), false, 3);
+    for (let i = 0; i < 1_500; i++) queue.put(`f${i}`, record(2), "fact", 3);
     expect(queue.size).toBe(1_500);
   });
 
   test("records too large for a datagram come out only by the other door", () => {
     const queue = new BroadcastQueue();
-    queue.put("big", record(1, 2_000), false, 3);
+    queue.put("big", record(1, 2_000), "fact", 3);
     expect(fill(queue, 1_300)).toEqual([]);
     expect(queue.takeLarge(1_300, 6)).toHaveLength(1);
   });

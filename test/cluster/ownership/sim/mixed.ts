@@ -5,6 +5,7 @@
  * a member.
  */
 
+import type { Level } from "#alert/level.ts";
 import { type Send, Simulation } from "./simulation.ts";
 
 export const everyone = (sim: Simulation): number[] => sim.sims.map(({ index }) => index);
@@ -17,10 +18,11 @@ export function raise(
   at: number,
   on: number[],
   skewMs = 0,
+  level: Level = 3,
 ) {
   for (const member of on) {
     sim.at(at + sim.random.float() * skewMs, () => {
-      if (sim.sim(member).core !== undefined) sim.publish(member, sim.event(topic, id, at));
+      if (sim.sim(member).core !== undefined) sim.publish(member, sim.event(topic, id, at, level));
     });
   }
 }
@@ -44,6 +46,8 @@ export interface MixedRun {
   readonly faults: readonly Fault[];
 }
 
+const LEVELS: readonly Level[] = [3, 0, 2, 1];
+
 /** One to five faults of any kind among random events; everything is well again after 55 s. */
 export function mixed(seed: number): MixedRun {
   const sim = new Simulation({
@@ -66,10 +70,17 @@ export function mixed(seed: number): MixedRun {
     publish(member, event);
   };
   const { random } = sim;
-  for (let i = 0; i < 150; i++) {
-    const at = 3000 + random.float() * 40_000;
+  const times = Array.from({ length: 150 }, () => 3000 + random.float() * 40_000);
+  times.sort((a, b) => a - b);
+  const counts = new Map<string, number>();
+  for (const at of times) {
+    const [topic, id] = [`t${random.below(4)}`, `id${random.below(13)}`];
+    // Each event of an ID changes its level: the same level at two times is another matter (leads-sim.test.ts).
+    const count = counts.get(`${topic} ${id}`) ?? 0;
+    counts.set(`${topic} ${id}`, count + 1);
+    const level = LEVELS[count % LEVELS.length] ?? 3;
     const on = everyone(sim).filter(() => random.below(3) > 0);
-    raise(sim, `t${i % 4}`, `id${i % 13}`, Math.round(at), on.length > 0 ? on : [0], 500);
+    raise(sim, topic, id, Math.round(at), on.length > 0 ? on : [0], 500, level);
   }
   const faults = Array.from({ length: 1 + (seed % 5) }, () => randomFault(sim));
   sim.at(55_000, () => {

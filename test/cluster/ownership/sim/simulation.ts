@@ -8,6 +8,7 @@
 
 import type { AlertEvent } from "#alert/event.ts";
 import type { Level } from "#alert/level.ts";
+import { announceInline } from "#cluster/calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "#cluster/calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "#cluster/calls/pull-completions.ts";
 import type { CompletionRow } from "#cluster/ownership/completions.ts";
@@ -31,6 +32,10 @@ export interface SimOptions {
   readonly ackLoss?: number;
   /** Answers a send: does the endpoint accept it? */
   readonly accepts?: (send: Send) => boolean;
+  /** Handlers try again: for a turn while another owner can, else every second, 60 times. */
+  readonly retries?: boolean;
+  /** Refuses a send for good. */
+  readonly rejects?: (send: Send) => boolean;
   /** A send that never ends. */
   readonly hangs?: (send: Send) => boolean;
   /** Handlers that a member has; default: all of `handlers`. */
@@ -79,9 +84,15 @@ interface Sim {
   readonly pending: Map<string, { event: AlertEvent; local: boolean }>;
   readonly completions: Map<string, CompletionRow>;
   accepted: number;
+  /** Inline topics and the handlers of each. */
+  readonly inline: Map<string, string>;
+  /** Events of inline topics that were raised here and shared. */
+  readonly recorded: string[];
   diskAt: number;
   left: boolean;
 }
+
+const isInline = (topic: string): boolean => topic.startsWith("main:");
 
 const SILENCE_MS = 4000;
 const STALL_MS = 600;
@@ -156,6 +167,17 @@ export class Simulation {
   publish(index: number, event: AlertEvent, scope: "cluster" | "local" = "cluster"): void {
     const sim = this.sim(index);
     this.#input(sim, (core, now) => core.publish(event, scope, now));
+  }
+
+  openInline(index: number, topic: string, set = "slack"): void {
+    this.sim(index).inline.set(topic, set);
+    this.#input(this.sim(index), (core, now) => core.openInline(topic, set, now));
+  }
+
+  closeInline(index: number, topic: string): void {
+    const sim = this.sim(index);
+    this.#input(sim, (core, now) => core.closeInline(topic, now));
+    sim.inline.delete(topic);
   }
 
   kill(index: number): void {
@@ -286,6 +308,8 @@ export class Simulation {
       pending: new Map(),
       completions: new Map(),
       accepted: 0,
+      inline: new Map(),
+      recorded: [],
       diskAt: 0,
       left: false,
     };
@@ -305,9 +329,11 @@ export class Simulation {
           sim.accepted++;
           return handlersOf?.(sim.index, event.topic) ?? handlers;
         },
+        acceptCopy: (event) => (sim.inline.has(event.topic) ? handlers : []),
+        record: (event) => sim.recorded.push(`${event.id} ${event.time.ms}`),
       },
       new SeededRandom(this.options.seed ^ (sim.index * 7919 + boot)),
-      { boot: `${sim.index}.${boot}`, delayMs: this.delayMs, fullSyncMs: 20_000 },
+      { boot: `${sim.index}.${boot}`, delayMs: this.delayMs, fullSyncMs: 20_000, isInline },
       { view: this.#view(sim), now: this.#coreNow(sim), completions: completionsOf(sim) },
     );
     for (const { index } of this.sims) {
@@ -315,7 +341,11 @@ export class Simulation {
       this.#linkUp.delete(`${sim.index} ${index}`);
     }
     const pending = [...sim.pending].map(([row, { event, local }]) => ({ row, event, local }));
-    this.#input(sim, (core, now) => core.recover(pending, now));
+    this.#input(sim, (core, now) => {
+      for (const [topic, set] of sim.inline) core.openInline(topic, set, now);
+      core.inlineReady(now);
+      core.recover(pending, now);
+    });
   }
 
   #coreNow(sim: Sim): number {
@@ -407,8 +437,26 @@ export class Simulation {
         });
         return;
       }
+      case "announce": {
+        const wire = JSON.stringify(output.announcement);
+        this.#call(sim, output.to, {
+          serve: (core) => {
+            const said = announceInline.parseRequest(JSON.parse(wire));
+            return JSON.stringify(core.announced(sim.id, said, this.#time(core)));
+          },
+          done: (core, answer) =>
+            core.announcementAnswered(
+              output.to,
+              typeof answer === "string"
+                ? announceInline.parseAnswer(JSON.parse(answer))
+                : undefined,
+              this.#coreNow(sim),
+            ),
+        });
+        return;
+      }
       case "start":
-        this.#startSend(sim, output.ticket, output.event, output.handler);
+        this.#startSend(sim, output);
         return;
       case "cancel":
         return;
@@ -426,7 +474,8 @@ export class Simulation {
     return sim === undefined ? this.now : this.#coreNow(sim);
   }
 
-  #startSend(sim: Sim, ticket: number, event: AlertEvent, handler: string): void {
+  #startSend(sim: Sim, start: Extract<Output, { kind: "start" }>, attempt = 1): void {
+    const { ticket, event, handler, brief } = start;
     const send: Send = {
       member: sim.index,
       topic: event.topic,
@@ -445,7 +494,17 @@ export class Simulation {
       send.ended = this.now;
       send.accepted = this.options.accepts?.(send) ?? true;
       if (sim.boot !== boot) return;
-      this.#input(sim, (core, now) => core.sendFinished(ticket, send.accepted, now));
+      const rejected = this.options.rejects?.(send) === true;
+      const again = this.options.retries === true && !send.accepted && !rejected;
+      if (again && attempt < (brief ? 3 : 60)) {
+        const pauseMs = brief ? 200 * attempt : 1000;
+        this.#soon(pauseMs, pauseMs, () => {
+          if (sim.boot === boot) this.#startSend(sim, start, attempt + 1);
+        });
+        return;
+      }
+      const end = again && brief ? "turn over" : send.accepted;
+      this.#input(sim, (core, now) => core.sendFinished(ticket, end, now));
     });
   }
 

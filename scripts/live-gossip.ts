@@ -1,0 +1,331 @@
+/**
+ * A cluster of real members on loopback addresses whose membership is watched from outside: through the lines that members log
+ * when their view changes, and through their counters.
+ *
+ * Members are started one after the other, so that thirty of them fit on two cores.
+ */
+
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Member, until } from "./lab.ts";
+
+/** For anything that is waited for, milliseconds. */
+const WAIT_MS = 60_000;
+/** Between two looks at the logs, milliseconds. */
+const LOOK_EVERY_MS = 20;
+/** Between two questions to the members, milliseconds. */
+const ASK_EVERY_MS = 200;
+/** After a change, until nothing about it is under way any more, milliseconds. */
+const SETTLE_MS = 2_500;
+/** IP and UDP headers, bytes. */
+const HEADERS = 28;
+
+/** A member's view of another changed. */
+interface Change {
+  readonly at: number;
+  readonly by: number;
+  readonly member: string;
+  readonly status: string;
+}
+
+interface Watched {
+  readonly process: Member;
+  id: string;
+  readonly place: number;
+  /** Bytes of the log that were read. */
+  read: number;
+}
+
+export interface Quiet {
+  readonly bytes: number;
+  readonly syncBytes: number;
+  readonly datagrams: number;
+  readonly residentMb: number;
+  readonly proportionalMb: number;
+}
+
+export interface Marks {
+  readonly suspect: number;
+  readonly dead: number;
+}
+
+export class LiveGossip {
+  readonly #members: Watched[] = [];
+  readonly #directory = mkdtempSync(join(tmpdir(), "kapacitor-gossip-"));
+  readonly #key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64");
+  readonly #changes: Change[] = [];
+  #next = 0;
+
+  static async start(count: number): Promise<LiveGossip> {
+    const cluster = new LiveGossip();
+    try {
+      for (let place = 0; place < count; place++) await cluster.#startMember(place);
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  /** Adds everybody through the first at once; milliseconds until all see all. */
+  async joinAll(): Promise<number> {
+    const began = Date.now();
+    await Promise.all(this.#members.slice(1).map((member) => this.#add(member)));
+    await until("all see all", WAIT_MS, () => this.#allSeeAll());
+    const last = this.#changes.reduce((latest, { at }) => Math.max(latest, at), began);
+    await Bun.sleep(SETTLE_MS);
+    return last - began;
+  }
+
+  /** Traffic and memory while nothing happens. */
+  async quiet(forMs: number): Promise<Quiet> {
+    await Bun.sleep(SETTLE_MS);
+    const before = await this.#counters();
+    const began = performance.now();
+    await Bun.sleep(forMs);
+    const after = await this.#counters();
+    const per = this.#members.length * ((performance.now() - began) / 1_000);
+    const sum = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+    const datagrams = sum("datagrams-sent");
+    const memory = this.#members.map(({ process }) => memoryOf(process.pid));
+    const mean = (values: readonly number[]): number =>
+      values.reduce((a, b) => a + b, 0) / values.length;
+    return {
+      bytes: (sum("datagram-bytes-sent") + HEADERS * datagrams) / per,
+      syncBytes: sum("frame-bytes-sent") / per,
+      datagrams: datagrams / per,
+      residentMb: mean(memory.map(({ resident }) => resident)),
+      proportionalMb: mean(memory.map(({ proportional }) => proportional)),
+    };
+  }
+
+  /**
+   * Kills a member, removes it, and adds a new one in its place. Times until it is dead in every view, until all have heard of its
+   * removal after the first one did, and until the new one and all see each other.
+   */
+  async replaceOne(): Promise<{ deadMs: number; removedMs: number; joinedMs: number }> {
+    const victim = this.#pick();
+    const killed = Date.now();
+    await victim.process.kill("SIGKILL");
+    const others = this.#members.filter((member) => member !== victim);
+    const deadMs = (await this.#seenBy(others, victim.id, "dead", killed)) - killed;
+    await Bun.sleep(SETTLE_MS);
+    const removing = Date.now();
+    await call(this.#first, "DELETE", `cluster/members/${victim.id}`);
+    const all = await this.#seenBy(others, victim.id, "removed", removing);
+    const removedMs = all - this.#firstSeen(victim.id, "removed", removing);
+    rmSync(victim.process.directory, { recursive: true, force: true });
+    this.#members.splice(this.#members.indexOf(victim), 1);
+    await Bun.sleep(SETTLE_MS);
+    const fresh = await this.#startMember(victim.place);
+    const adding = Date.now();
+    await this.#add(fresh);
+    const seen = await this.#seenBy(others, fresh.id, "alive", adding);
+    await Bun.sleep(SETTLE_MS);
+    return { deadMs, removedMs, joinedMs: seen - adding };
+  }
+
+  /** Stops a member gracefully and starts it again; milliseconds until every other one knew that it left. */
+  async leaveAndReturn(): Promise<number> {
+    const member = this.#pick();
+    const others = this.#members.filter((other) => other !== member);
+    const began = Date.now();
+    await member.process.kill("SIGTERM");
+    const all = await this.#seenBy(others, member.id, "left", began);
+    const back = Date.now();
+    await member.process.start();
+    await this.#seenBy(others, member.id, "alive", back);
+    await Bun.sleep(SETTLE_MS);
+    return all - began;
+  }
+
+  /** Stops a process for a while and lets it run on; marks of anybody in any view meanwhile and shortly after. */
+  async pause(forMs: number): Promise<Marks> {
+    const member = this.#pick();
+    const began = Date.now();
+    await member.process.kill("SIGSTOP");
+    await Bun.sleep(forMs);
+    await member.process.kill("SIGCONT");
+    await Bun.sleep(2 * SETTLE_MS);
+    return this.#marks(began);
+  }
+
+  /** Keeps the cores busy with endless loops at normal priority. */
+  async busy(loops: number, forMs: number): Promise<Marks> {
+    const began = Date.now();
+    const running = Array.from({ length: loops }, () =>
+      Bun.spawn(["sh", "-c", "while :; do :; done"], { stdin: "ignore" }),
+    );
+    await Bun.sleep(forMs);
+    for (const loop of running) loop.kill("SIGKILL");
+    await Promise.all(running.map((loop) => loop.exited));
+    await Bun.sleep(2 * SETTLE_MS);
+    return this.#marks(began);
+  }
+
+  async stop(): Promise<void> {
+    for (const { process } of this.#members) {
+      await process.kill("SIGCONT");
+      await process.kill("SIGKILL");
+    }
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  get #first(): Watched {
+    const first = this.#members[0];
+    if (first === undefined) throw new Error("the cluster has no member");
+    return first;
+  }
+
+  async #startMember(place: number): Promise<Watched> {
+    const process = await Member.create({
+      name: `member${place}`,
+      host: `127.0.0.${place + 1}`,
+      directory: join(this.#directory, `member${place}-${this.#next++}`),
+      cluster: `encryption-keys = ["${this.#key}"]`,
+    });
+    const member = { process, id: "", place, read: 0 };
+    this.#members.push(member);
+    const view = (await call(member, "GET", "cluster")) as { readonly "local-member-id": string };
+    member.id = view["local-member-id"];
+    return member;
+  }
+
+  async #add(member: Watched): Promise<void> {
+    await call(this.#first, "POST", "cluster/members", {
+      "rpc-address": member.process.rpcAddress,
+    });
+  }
+
+  /** Any but the first, in turn. */
+  #pick(): Watched {
+    const place = 1 + (this.#next++ % (this.#members.length - 1));
+    return this.#members[place] ?? this.#first;
+  }
+
+  /** Asks seldom, so as not to disturb: when it came about is read in the logs. */
+  async #allSeeAll(): Promise<boolean> {
+    await Bun.sleep(ASK_EVERY_MS);
+    this.#look();
+    for (const member of this.#members) {
+      const view = (await call(member, "GET", "cluster")) as {
+        readonly members: readonly { readonly status: string }[];
+      };
+      const alive = view.members.filter(({ status }) => status === "alive").length;
+      if (alive !== this.#members.length) return false;
+    }
+    return true;
+  }
+
+  /** When the last of these members saw another one in this state; waits for it. */
+  async #seenBy(
+    by: readonly Watched[],
+    member: string,
+    status: string,
+    since: number,
+  ): Promise<number> {
+    const when = new Map<number, number>();
+    await until(`${status} in every view`, WAIT_MS, async () => {
+      await Bun.sleep(LOOK_EVERY_MS);
+      this.#look();
+      for (const change of this.#changes) {
+        if (change.member !== member || change.status !== status || change.at < since) continue;
+        if (!when.has(change.by)) when.set(change.by, change.at);
+      }
+      return by.every(({ place }) => when.has(place));
+    });
+    return Math.max(...when.values());
+  }
+
+  #firstSeen(member: string, status: string, since: number): number {
+    this.#look();
+    const at = this.#changes
+      .filter((one) => one.member === member && one.status === status && one.at >= since)
+      .map((one) => one.at);
+    return Math.min(...at);
+  }
+
+  #marks(since: number): Marks {
+    this.#look();
+    const count = (status: string): number =>
+      this.#changes.filter((one) => one.at >= since && one.status === status).length;
+    return { suspect: count("suspect"), dead: count("dead") };
+  }
+
+  /** Reads what was logged since the last look. */
+  #look(): void {
+    for (const member of this.#members) {
+      const { size } = statSync(member.process.logPath);
+      if (size <= member.read) continue;
+      const bytes = Buffer.alloc(size - member.read);
+      const file = openSync(member.process.logPath, "r");
+      const length = readSync(file, bytes, 0, bytes.length, member.read);
+      closeSync(file);
+      // The last line may not be whole yet.
+      const end = bytes.subarray(0, length).lastIndexOf(10) + 1;
+      member.read += end;
+      const text = bytes.subarray(0, end).toString();
+      for (const line of text.split("\n")) {
+        const joining = /^ts=(\S+) .*msg="joining cluster"/.exec(line);
+        if (joining !== null) {
+          const at = Date.parse(joining[1] ?? "");
+          this.#changes.push({ at, by: member.place, member: member.id, status: "joining" });
+        }
+        const found = /^ts=(\S+) .*msg="member changed".* member=(\S+) status=(\w+)/.exec(line);
+        if (found === null) continue;
+        const [, ts = "", subject = "", status = ""] = found;
+        this.#changes.push({ at: Date.parse(ts), by: member.place, member: subject, status });
+      }
+    }
+  }
+
+  async #counters(): Promise<Record<string, number>> {
+    const sums: Record<string, number> = {};
+    for (const member of this.#members) {
+      const vars = (await call(member, "GET", "debug/vars")) as {
+        readonly kapacitor: Readonly<
+          Record<string, { readonly name: string; readonly values: Record<string, number> }>
+        >;
+      };
+      const gossip = Object.values(vars.kapacitor).find(({ name }) => name === "gossip");
+      for (const [name, value] of Object.entries(gossip?.values ?? {})) {
+        sums[name] = (sums[name] ?? 0) + value;
+      }
+    }
+    return sums;
+  }
+}
+
+async function call(
+  member: Watched,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const answer = await fetch(`${member.process.url}/kapacitor/v1/${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return text === "" ? undefined : JSON.parse(text);
+}
+
+function memoryOf(pid: number): { readonly resident: number; readonly proportional: number } {
+  const kilobytes = (file: string, field: string): number => {
+    const found = new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(
+      readFileSync(`/proc/${pid}/${file}`, "utf8"),
+    );
+    return Number(found?.[1] ?? Number.NaN) / 1_024;
+  };
+  return { resident: kilobytes("status", "VmRSS"), proportional: kilobytes("smaps_rollup", "Pss") };
+}

@@ -1,0 +1,80 @@
+/**
+ * Line protocol as Telegraf agents send it, made before a clock starts: the same bytes in every run.
+ *
+ * Numbers have the 15 to 17 digits that Telegraf prints, because reading them is a large part of a point's
+ * cost. Counters of `net` grow with the round, so that derivatives mean something.
+ */
+
+import { SeededRandom } from "#lib/random.ts";
+
+/** Values 0 … 99.99 with as many digits as a float64 has. */
+const LONG = Array.from({ length: 10_000 }, (_, i) =>
+  String(i / 100 + ((i * 7919) % 9973) / 1.0007e6),
+);
+const REGIONS = ["us-east", "us-west", "eu-west", "ap-south"];
+const FIRST_SECOND = 1_700_000_000;
+
+type Line = (host: number, round: number, random: SeededRandom) => string;
+
+function long(random: SeededRandom, below = LONG.length): string {
+  return LONG[random.below(below)] ?? "";
+}
+
+function hostTags(host: number): string {
+  return `host=host-${String(host).padStart(6, "0")}.example.net,region=${REGIONS[host % 4]}`;
+}
+
+const LINES: Readonly<Record<string, Line>> = {
+  cpu: (host, _, r) =>
+    `cpu,cpu=cpu-total,dc=dc${host % 7},${hostTags(host)} usage_guest=0,usage_guest_nice=0,` +
+    `usage_idle=${long(r)},usage_iowait=${long(r, 300)},usage_irq=0,usage_nice=0,` +
+    `usage_softirq=${long(r, 100)},usage_steal=0,usage_system=${long(r)},usage_user=${long(r)}`,
+  mem: (host, _, r) =>
+    `mem,dc=dc${host % 7},${hostTags(host)} active=${r.u32()}i,available=${r.u32()}i,` +
+    `available_percent=${long(r)},buffered=${r.u32()}i,cached=${r.u32()}i,free=${r.u32()}i,` +
+    `inactive=${r.u32()}i,total=16821850112i,used=${r.u32()}i,used_percent=${long(r)}`,
+  disk: (host, _, r) =>
+    `disk,dc=dc${host % 7},device=sda1,fstype=ext4,${hostTags(host)} free=${r.u32()}i,` +
+    `inodes_free=${r.u32()}i,total=105555197952i,used=${r.u32()}i,used_percent=${long(r)}`,
+  net: (host, n, r) =>
+    `net,dc=dc${host % 7},${hostTags(host)} bytes_recv=${n * 1_250_000 + r.below(1_200_000)}i,` +
+    `bytes_sent=${n * 650_000 + r.below(600_000)}i,drop_in=${r.below(3)}i,drop_out=0i,err_in=0i,` +
+    `packets_recv=${n * 900 + r.below(800)}i`,
+  http_access: (host, _, r) =>
+    `http_access,dc=dc${host % 7},${hostTags(host)} agent="curl/7.88.1",bytes=${r.below(1e5)}i,` +
+    `path="/api/v1/items",resp_ms=${long(r)},slow=${r.below(2) === 0 ? "true" : "false"}`,
+};
+
+export interface BodyOptions {
+  readonly measurements: readonly string[];
+  readonly hosts: number;
+  readonly rounds: number;
+  readonly linesPerBody: number;
+  /** The first round's number; times go on by one second per round. */
+  readonly firstRound?: number;
+}
+
+export interface Body {
+  readonly bytes: Uint8Array;
+  readonly lines: number;
+}
+
+/** Bodies of all hosts, round by round. */
+export function* bodies(options: BodyOptions): Generator<Body> {
+  const { measurements, hosts, rounds, linesPerBody, firstRound = 0 } = options;
+  const random = new SeededRandom(1 + firstRound);
+  const encoder = new TextEncoder();
+  let lines: string[] = [];
+  for (let round = firstRound; round < firstRound + rounds; round++) {
+    const stamp = ` ${FIRST_SECOND + round}000000000\n`;
+    for (let host = 0; host < hosts; host++) {
+      for (const name of measurements) {
+        lines.push((LINES[name]?.(host, round, random) ?? "") + stamp);
+        if (lines.length < linesPerBody) continue;
+        yield { bytes: encoder.encode(lines.join("")), lines: lines.length };
+        lines = [];
+      }
+    }
+  }
+  if (lines.length > 0) yield { bytes: encoder.encode(lines.join("")), lines: lines.length };
+}

@@ -1,0 +1,134 @@
+/**
+ * Which faults may explain that an event was sent once more (A11).
+ *
+ * A duplicate is allowed where nobody can know better: a sender that died or stopped before it could say what it did, two
+ * sides of a cut that outlasts the wait, an endpoint whose answer was lost. Everything else is a fault of ours.
+ */
+
+import type { AlertFrame, Published } from "./alert-checker.ts";
+import type { Send } from "./endpoints.ts";
+import type { Fault, FaultKind } from "./plan.ts";
+import type { SimMember } from "./sim-member.ts";
+
+interface Happened extends Fault {
+  readonly from: number;
+  to: number;
+}
+
+/** The process ends and what it knew of its last moments goes with it. */
+const DEATHS: ReadonlySet<FaultKind> = new Set([
+  ...(["crash", "host-down", "move", "foreign", "leave", "empty-disk", "old-disk"] as const),
+]);
+/** A member cannot hear or be heard, or not in time. */
+const SILENCES: ReadonlySet<FaultKind> = new Set([
+  ...(["pause", "slow", "partition", "isolate", "one-way", "bridge", "tcp-blocked"] as const),
+  ...(["send-error", "weather", "disk-slow", "disk-fails"] as const),
+]);
+const ENDPOINTS: ReadonlySet<FaultKind> = new Set([
+  ...(["endpoint-slow", "endpoint-hangs", "endpoint-mute"] as const),
+]);
+/** Identities and tables change. */
+const UPHEAVALS: ReadonlySet<FaultKind> = new Set([
+  ...(["remove", "remove-self", "clone", "rotate", "empty-disk", "old-disk", "foreign"] as const),
+]);
+/** From a send's end until its notice is everywhere, or on disk, ms. */
+const NOTICE_MS = 500;
+/** Detection and one round of waits, ms; added to the length of a silence. */
+const DETECTION_MS = 8_000;
+
+export class Explanations {
+  readonly #frame: AlertFrame;
+  readonly #happened: Happened[] = [];
+  #settledAt = Number.POSITIVE_INFINITY;
+  #core: ReadonlySet<number> = new Set();
+
+  constructor(frame: AlertFrame) {
+    this.#frame = frame;
+  }
+
+  add(fault: Fault, now: number): void {
+    this.#happened.push({ ...fault, from: now, to: now + fault.lengthMs });
+  }
+
+  /** From now on the core is well; the faults of others last until all is healed. */
+  settled(now: number, core: readonly SimMember[]): void {
+    this.#settledAt = now;
+    this.#core = new Set(core.map((member) => member.index));
+  }
+
+  healed(now: number): void {
+    for (const fault of this.#happened) {
+      const outlasts = fault.to > this.#settledAt && !this.#core.has(fault.target);
+      const isCut =
+        fault.kind === "partition" || fault.kind === "isolate" || fault.kind === "bridge";
+      if (outlasts || (isCut && fault.to > this.#settledAt)) fault.to = now;
+    }
+  }
+
+  /** May `send` have happened although the event was sent by `earlier` before? */
+  explains(earlier: readonly Send[], send: Send, published: Published): boolean {
+    return this.#happened.some((fault) => this.#explainsBy(fault, earlier, send, published));
+  }
+
+  #explainsBy(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {
+    const { delayMs } = this.#frame.alerts;
+    if (DEATHS.has(fault.kind) && earlier.some((one) => diedWith(one, fault))) return true;
+    if (ENDPOINTS.has(fault.kind)) {
+      return this.#isLong(fault) && earlier.some((one) => overlaps(one, fault));
+    }
+    const first = earlier[0] ?? send;
+    const aftermath = DETECTION_MS + this.#frame.members.length * delayMs;
+    const isNear = fault.from <= send.startedAt && fault.to + aftermath >= first.startedAt;
+    if (!isNear) return false;
+    if (UPHEAVALS.has(fault.kind)) return true;
+    if (!SILENCES.has(fault.kind)) return false;
+    return this.#lasted(fault, send.startedAt) && this.#touches(fault, [...earlier, send], event);
+  }
+
+  /** A slow endpoint explains only what the waiting owners need not sit out. */
+  #isLong(fault: Happened): boolean {
+    if (fault.kind !== "endpoint-slow") return true;
+    return 10 ** (2 + (fault.salt % 300) / 100) >= 2 * this.#frame.alerts.delayMs;
+  }
+
+  /** A silence shorter than the wait explains nothing, unless others come together with it. */
+  #lasted(fault: Happened, until: number): boolean {
+    const { delayMs } = this.#frame.alerts;
+    let [from, to] = [fault.from, Math.min(fault.to, until)];
+    for (let grew = true; grew; ) {
+      grew = false;
+      for (const other of this.#happened) {
+        if (!SILENCES.has(other.kind) && !DEATHS.has(other.kind)) continue;
+        if (other.from > to + DETECTION_MS || other.to < from - DETECTION_MS) continue;
+        if (other.from >= from && other.to <= to) continue;
+        from = Math.min(from, other.from);
+        to = Math.max(to, other.to);
+        grew = true;
+      }
+    }
+    return to - from >= Math.min(delayMs, 4_000) * 0.75;
+  }
+
+  #touches(fault: Happened, sends: readonly Send[], event: Published): boolean {
+    const isWide =
+      fault.kind === "partition" || fault.kind === "bridge" || fault.kind === "isolate";
+    if (isWide || fault.kind === "weather") return true;
+    const near = (member: number): boolean =>
+      sends.some((send) => send.member === member) ||
+      event.producers.has(member) ||
+      this.#frame.ownersOf(event.topic).includes(member);
+    return near(fault.target) || (fault.kind === "one-way" && near(fault.other));
+  }
+}
+
+/** The sender of this died before it could tell. */
+function diedWith(send: Send, fault: Happened): boolean {
+  if (send.member !== fault.target) return false;
+  const end = (send.answeredAt ?? Number.POSITIVE_INFINITY) + NOTICE_MS;
+  const died = fault.kind === "old-disk" ? fault.to : fault.from;
+  return send.startedAt <= died + 1 && died <= end;
+}
+
+function overlaps(send: Send, fault: Happened): boolean {
+  return send.startedAt <= fault.to && (send.answeredAt ?? Number.POSITIVE_INFINITY) >= fault.from;
+}
