@@ -82,6 +82,8 @@ export interface ClusterSetup {
   readonly caughtUp?: (member: MemberId) => Promise<void>;
   /** The process did not run for a while: alert sending holds (gossip.md §14.5). */
   readonly onStall?: (ms: number) => void;
+  /** Another live process has this identity: this one must not answer for it any more (U31). */
+  readonly onDuplicate?: () => void;
   /** A hint from another member (gossip.md §5 NOTE). */
   readonly onNote?: (kind: number, origin: MemberId, bytes: Uint8Array) => void;
 }
@@ -352,6 +354,9 @@ export class Cluster implements Membership {
         return;
       case "note":
         onNote?.(action.noteKind, action.origin, action.bytes);
+        return;
+      case "duplicate":
+        this.#setup.onDuplicate?.();
         return;
       case "checked":
         this.#checking.get(action.check)?.(action.outcome);

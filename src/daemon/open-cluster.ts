@@ -107,6 +107,8 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
         identity.setClusterId(id);
         options.onClusterId();
       },
+      // Tasks go on; calls of the others must reach the process that keeps the identity.
+      onDuplicate: () => void rpc.close(),
       async handOver(why) {
         if (why === "removed") await runners.leave();
         await ownership.handOver(why);

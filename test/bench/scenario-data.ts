@@ -43,13 +43,19 @@ const LINES: Readonly<Record<string, Line>> = {
   http_access: (host, _, r) =>
     `http_access,dc=dc${host % 7},${hostTags(host)} agent="curl/7.88.1",bytes=${r.below(1e5)}i,` +
     `path="/api/v1/items",resp_ms=${long(r)},slow=${r.below(2) === 0 ? "true" : "false"}`,
+  tiny: (host, _, r) => `tiny,host=host-${host} v=${r.below(1e4) / 100}`,
+  /** Numbered from 0 in the order in which they are made. */
+  event: (host, n) => `event,host=host-${host} seq=${n}i`,
 };
 
 export interface BodyOptions {
   readonly measurements: readonly string[];
   readonly hosts: number;
   readonly rounds: number;
-  readonly linesPerBody: number;
+  readonly linesPerBody: number | ((random: SeededRandom) => number);
+  /** Only every so-manieth host, from this one on: several senders keep each series in order. */
+  readonly firstHost?: number;
+  readonly hostStep?: number;
   /** The first round's number; times go on by one second per round. */
   readonly firstRound?: number;
 }
@@ -62,17 +68,21 @@ export interface Body {
 /** Bodies of all hosts, round by round. */
 export function* bodies(options: BodyOptions): Generator<Body> {
   const { measurements, hosts, rounds, linesPerBody, firstRound = 0 } = options;
-  const random = new SeededRandom(1 + firstRound);
+  const { firstHost = 0, hostStep = 1 } = options;
+  const random = new SeededRandom(1 + firstRound + firstHost);
+  const size = typeof linesPerBody === "number" ? () => linesPerBody : linesPerBody;
   const encoder = new TextEncoder();
   let lines: string[] = [];
+  let wanted = size(random);
   for (let round = firstRound; round < firstRound + rounds; round++) {
     const stamp = ` ${FIRST_SECOND + round}000000000\n`;
-    for (let host = 0; host < hosts; host++) {
+    for (let host = firstHost; host < hosts; host += hostStep) {
       for (const name of measurements) {
         lines.push((LINES[name]?.(host, round, random) ?? "") + stamp);
-        if (lines.length < linesPerBody) continue;
+        if (lines.length < wanted) continue;
         yield { bytes: encoder.encode(lines.join("")), lines: lines.length };
         lines = [];
+        wanted = size(random);
       }
     }
   }

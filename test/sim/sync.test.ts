@@ -1,7 +1,11 @@
 /** Full syncs and redialling, in virtual time. */
 
 import { describe, expect, test } from "bun:test";
+import { ByteReader } from "#cluster/messages/bytes.ts";
 import { DEAD } from "#cluster/messages/message.ts";
+import { readRecord } from "#cluster/messages/registry.ts";
+import type { MemberId } from "#cluster/ports.ts";
+import { HEADER_BYTES } from "#cluster/swim/packet.ts";
 import { pair } from "./network.ts";
 import { Village } from "./village.ts";
 
@@ -69,6 +73,22 @@ describe("sync", () => {
     expect(knows()).toBe(false);
     village.until(knows, 5_000);
     expect(village.sum("syncs-hash")).toBeGreaterThan(0);
+  });
+});
+
+describe("probes", () => {
+  test("the member through which all joined is probed from the beginning, like everybody else", () => {
+    const village = new Village(40, { disks: false });
+    const pings = new Map<MemberId, number>();
+    village.world.network.onDatagram = (_from, bytes) => {
+      const records = new ByteReader(bytes, HEADER_BYTES, bytes.length - 4);
+      const record = readRecord(records, village.world.ids);
+      if (record?.kind === "ping") pings.set(record.target, (pings.get(record.target) ?? 0) + 1);
+    };
+    village.form();
+    // Less than the 20 s in which a probe list comes to its end.
+    village.run(15_000);
+    for (const { id } of village.members) expect(pings.get(id) ?? 0).toBeGreaterThan(15);
   });
 });
 

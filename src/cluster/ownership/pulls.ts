@@ -53,6 +53,8 @@ interface Run {
   readonly pages: number;
   readonly upTo: number | undefined;
   readonly request: PullRequest;
+  /** Change of the table in which it began. */
+  readonly table: number;
 }
 
 export class Pulls {
@@ -60,6 +62,9 @@ export class Pulls {
   readonly #gate = new PullGate();
   readonly #cursors = new Map<MemberId, Cursor>();
   readonly #runs = new Map<MemberId, Run>();
+  readonly #syncedAt = new Map<MemberId, number>();
+  /** Changes of the table so far. */
+  #table = 0;
   /** Until then a change of the table may not be known everywhere. */
   #settlingUntil = Number.NEGATIVE_INFINITY;
 
@@ -70,6 +75,16 @@ export class Pulls {
   /** Are sends held back? */
   get isShut(): boolean {
     return this.#gate.isShut;
+  }
+
+  /** Since when nothing was learned from each other member, ms; those never heard are left out. */
+  ages(): ReadonlyMap<MemberId, number> {
+    const ages = new Map<MemberId, number>();
+    for (const member of this.#host.others()) {
+      const at = this.#syncedAt.get(member);
+      if (at !== undefined) ages.set(member, this.#host.now() - at);
+    }
+    return ages;
   }
 
   /** U30: after a start, until one has answered and the others had a moment, or nobody is there to answer. */
@@ -101,6 +116,9 @@ export class Pulls {
     const until = this.#host.now() + settle + this.#waitMs();
     this.#settlingUntil = this.#host.now() + settle;
     this.#shut({ until, expect: this.#present(), extend: true });
+    // What was answered so far left out the topics that this member did not own.
+    this.#table++;
+    this.#cursors.clear();
     this.#host.timers.set(this.#settlingUntil, () => {
       const end = this.#host.now() + this.#waitMs();
       this.#shut({ until: end, expect: this.#present(), extend: false });
@@ -126,12 +144,19 @@ export class Pulls {
     const boot = run.boot ?? answer.boot;
     if (answer.next !== 0 && run.pages < PULL_PAGES_MAX) {
       const request = { ...run.request, before: answer.next };
-      this.#runs.set(from, { boot, pages: run.pages + 1, upTo, request });
+      this.#runs.set(from, { ...run, boot, pages: run.pages + 1, upTo, request });
       this.#host.ask(from, request);
       return;
     }
-    if (answer.next === 0 && boot === answer.boot) this.#cursors.set(from, { boot, upTo });
     this.#runs.delete(from);
+    if (run.table !== this.#table) {
+      this.#ask(from);
+      return;
+    }
+    if (answer.next === 0) {
+      if (boot === answer.boot) this.#cursors.set(from, { boot, upTo });
+      this.#syncedAt.set(from, this.#host.now());
+    }
     const before = this.#gate.until;
     this.#gate.answered(from, this.#host.now());
     if (this.#gate.until !== before) this.#armGate();

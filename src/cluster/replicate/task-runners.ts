@@ -160,20 +160,15 @@ export class TaskRunners {
 
   /** Members that said that they run it, first one first. */
   runners(task: string): readonly TaskMember[] {
-    const { members } = this.#parts.membership.view();
-    const byId = new Map(members.map((member) => [member.id, member]));
-    return this.#placement.ranking(task).flatMap((id) => {
-      const member = byId.get(id);
-      return member !== undefined && this.#runs(id, task) ? [named(member)] : [];
-    });
+    return this.#named(this.#placement.ranking(task).filter((id) => this.#runs(id, task)));
   }
 
   /** Other members that can tell of the task: those that run it, or else those that were to. */
   witnesses(task: string): readonly TaskMember[] {
-    const { members, localId } = this.#parts.membership.view();
+    const { localId } = this.#parts.membership.view();
     const running = this.runners(task);
-    const wanted = new Set(running.length > 0 ? running.map(({ id }) => id) : this.#wanted(task));
-    return members.filter(({ id }) => id !== localId && wanted.has(id)).map(named);
+    const able = running.length > 0 ? running : this.#named(this.#wanted(task));
+    return able.filter(({ id }) => id !== localId);
   }
 
   /** Tells the others what runs here, if that is news. */
@@ -256,6 +251,14 @@ export class TaskRunners {
     if (member === localId) return this.#local.runs(task);
     if (this.#heard.get(member)?.running.has(task) !== true) return false;
     return members.some(({ id, status }) => id === member && !isAway(status));
+  }
+
+  #named(ids: readonly MemberId[]): readonly TaskMember[] {
+    const { members } = this.#parts.membership.view();
+    return ids.flatMap((id) => {
+      const member = members.find((each) => each.id === id);
+      return member === undefined ? [] : [named(member)];
+    });
   }
 
   /** The other members that may answer. */

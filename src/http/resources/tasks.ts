@@ -172,7 +172,8 @@ async function answerShown(
     !services.tasks.isExecuting(task.id) &&
     task.error === "";
   const shown = isElsewhere
-    ? await services.clusterTasks?.showOf(task.id, view.dotView); : undefined;
+    ? await services.clusterTasks?.showOf(task.id, view.dotView)
+    : undefined;
   return answerTask(task, services, { ...view, shown });
 }
 
@@ -235,8 +236,8 @@ class TaskRow {
   stats(): unknown {
     const { replay, shown } = this.#view;
     const source = replay?.engine ?? this.#services.tasks;
-    const stats = source.stats(this.task.id) ?? shown?.stats;
-    return stats === undefined ? null : statsJson(stats);
+    const stats = source.stats(this.task.id) ?? shown?.stats ?? null;
+    return stats === null ? null : statsJson(stats);
   }
 }
 

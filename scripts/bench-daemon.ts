@@ -1,0 +1,121 @@
+/**
+ * The daemon that is measured: one member with an empty directory of its own, stopped and removed at the end.
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cpuSeconds, memoryMiB, resetPeak } from "./bench-process.ts";
+import { Member, until } from "./lab.ts";
+
+export const DATABASE = "bench";
+
+/** Node → counter → value, as the task's `stats.node-stats` has them. */
+export type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+export interface DaemonOptions {
+  readonly influxUrl?: string;
+  /** Words before the program: a runtime and its flags. */
+  readonly launch?: readonly string[];
+}
+
+/** Words that every daemon is launched with; a profile of the sources runs under a preloaded probe. */
+let launchWords: readonly string[] = [];
+
+export function launchDaemonsWith(words: readonly string[]): void {
+  launchWords = words;
+}
+
+export class BenchDaemon implements AsyncDisposable {
+  readonly #member: Member;
+
+  private constructor(member: Member) {
+    this.#member = member;
+  }
+
+  static async start({ influxUrl }: DaemonOptions = {}): Promise<BenchDaemon> {
+    const directory = mkdtempSync(join(tmpdir(), "kapacitor-bench-"));
+    const influx = influxUrl === undefined ? {} : { influxUrl };
+    const options = { name: "bench", host: "127.0.0.1", directory, launch: launchWords, ...influx };
+    return new BenchDaemon(await Member.create(options));
+  }
+
+  get url(): string {
+    return this.#member.url;
+  }
+
+  get writeUrl(): string {
+    return `${this.url}/kapacitor/v1/write?db=${DATABASE}&rp=autogen&precision=ns`;
+  }
+
+  get pid(): number {
+    return this.#member.pid;
+  }
+
+  cpuSeconds(): number {
+    return cpuSeconds(this.pid);
+  }
+
+  memoryMiB(which: "now" | "peak" = "now"): number {
+    return memoryMiB(this.pid, which);
+  }
+
+  resetPeak(): void {
+    resetPeak(this.pid);
+  }
+
+  /** Defines and enables; throws with the daemon's answer when it is refused. */
+  async define(id: string, script: string, type: "stream" | "batch" = "stream"): Promise<void> {
+    const dbrps = [{ db: DATABASE, rp: "autogen" }];
+    await this.ask("/tasks", { id, type, dbrps, script, status: "enabled" });
+  }
+
+  async counters(task: string): Promise<Counters> {
+    const answer = await this.ask(`/tasks/${task}?fields=stats`);
+    const stats: unknown = Reflect.get(Object(answer), "stats");
+    return (Reflect.get(Object(stats), "node-stats") ?? {}) as Counters;
+  }
+
+  /** GET without a body, POST with one; throws unless the answer is 2xx. */
+  async ask(path: string, body?: object): Promise<unknown> {
+    const request = body && { method: "POST", body: JSON.stringify(body) };
+    const answer = await fetch(`${this.url}/kapacitor/v1${path}`, request);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text.slice(0, 300)}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** Until the condition on its counters holds; throws with the counters after the bound. */
+  async untilCounters(
+    task: string,
+    boundMs: number,
+    holds: (counters: Counters) => boolean,
+  ): Promise<Counters> {
+    let seen: Counters = {};
+    try {
+      await until(`counters of ${task}`, boundMs, async () => {
+        seen = await this.counters(task);
+        return holds(seen);
+      });
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error} ${JSON.stringify(seen)}`);
+    }
+    return seen;
+  }
+
+  stop(signal: NodeJS.Signals): Promise<number> {
+    return this.#member.kill(signal);
+  }
+
+  /** Starts again on the same directory; resolves to the ms until `/ping` answered. */
+  async restart(): Promise<number> {
+    const start = performance.now();
+    await this.#member.start();
+    return performance.now() - start;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#member.kill("SIGKILL");
+    rmSync(this.#member.directory, { recursive: true, force: true });
+  }
+}
