@@ -92,7 +92,7 @@ export class Connection {
   }
 
   #read(chunk: Buffer): void {
-    this.#received += chunk.latin1Slice();
+    this.#received += chunk.toString("latin1");
     const head = this.#received.indexOf("\r\n\r\n");
     if (head < 0) return;
     const body = this.#received.slice(head + 4);

@@ -7,6 +7,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { type ClusterMember, type ClusterOptions, point, TestCluster } from "./cluster-lab.ts";
 import { runWhileServing, until } from "./lab.ts";
 import {
@@ -194,16 +195,17 @@ type Judge = (outcome: Outcome) => readonly [must: boolean, should: boolean];
 
 /** Runs all rows, or those whose name contains the text, and prints the table. */
 export async function benchFailover(only = ""): Promise<void> {
-  const widths = [32, 62, 38, 22];
+  const widths = [32, 74, 36, 22, 10];
   const line = (cells: readonly string[]): string =>
     cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("");
-  console.log(line(["case", "ours", "must", "should", "verdict"]));
+  // Times mean something only while nothing else runs; the load of the last minute tells.
+  console.log(line(["case", "ours", "must", "should", "verdict", "load"]));
   for (const { name, must, should, run } of ROWS) {
     if (!name.includes(only)) continue;
     try {
       const figure = await run();
       const verdict = figure.must ? (figure.should ? "ok" : "must only") : "MISSED";
-      console.log(line([name, figure.ours, must, should, verdict]));
+      console.log(line([name, figure.ours, must, should, verdict, load()]));
     } catch (error) {
       console.log(
         line([name, error instanceof Error ? error.message : String(error), must, should]),
@@ -479,5 +481,7 @@ function killing(): Promise<Figure> {
     };
   });
 }
+
+const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`;

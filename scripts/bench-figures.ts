@@ -2,6 +2,8 @@
  * What a bench is to the table: a name, the figures that it gives each round, and their targets.
  */
 
+const GROWTH_MAX = 1.5;
+
 /** A figure's unit tells which direction is good. */
 const BETTER = {
   "points/CPU-s": "more",
@@ -9,6 +11,8 @@ const BETTER = {
   "points/s": "more",
   cores: "any",
   "ns CPU per point and task": "less",
+  "ns CPU per point of a known series": "less",
+  "times the cost at a tenth of the series": "less",
   "MiB peak": "less",
   "MiB idle": "less",
   "MiB growth in the last half": "less",
@@ -54,16 +58,45 @@ export interface Row {
   readonly verdict: "met" | "missed" | "";
 }
 
-/** The rows of a bench from the figures of its rounds; targets that were not measured are missing rows. */
-export function rowsOf({ name, targets }: Measurement, rounds: readonly Figures[]): readonly Row[] {
-  const names = new Set(rounds.flatMap((figures) => Object.keys(figures) as FigureName[]));
-  return [...names].map((figure): Row => {
-    const values = rounds.flatMap((figures) => figures[figure] ?? []);
-    const target = targets[figure];
-    if (target === undefined) return { bench: name, figure, values, verdict: "" };
-    const reached = median(values);
-    const met = BETTER[figure] === "more" ? reached >= target : reached <= target;
-    return { bench: name, figure, values, target, verdict: met ? "met" : "missed" };
+/** What a bench gave, one entry for each round. */
+export interface Result {
+  readonly bench: string;
+  readonly rounds: readonly Figures[];
+}
+
+/** The rows of all that was measured, in the order of the benches. */
+export function rowsOf(
+  measurements: readonly Measurement[],
+  results: readonly Result[],
+): readonly Row[] {
+  const rows = measurements.flatMap(({ name, targets }) => {
+    const rounds = results.find(({ bench }) => bench === name)?.rounds ?? [];
+    const names = new Set(rounds.flatMap((figures) => Object.keys(figures) as FigureName[]));
+    return [...names].map((figure) =>
+      rowOf(
+        name,
+        figure,
+        rounds.flatMap((figures) => figures[figure] ?? []),
+        targets[figure],
+      ),
+    );
+  });
+  return [...rows, ...growthOf(rows)];
+}
+
+function rowOf(bench: string, figure: FigureName, values: readonly number[], target?: number): Row {
+  if (target === undefined) return { bench, figure, values, verdict: "" };
+  const reached = median(values);
+  const met = BETTER[figure] === "more" ? reached >= target : reached <= target;
+  return { bench, figure, values, target, verdict: met ? "met" : "missed" };
+}
+
+/** What a point costs with so many series over what it costs with a tenth of them. */
+function growthOf(rows: readonly Row[]): readonly Row[] {
+  const costs = rows.filter(({ figure }) => figure === "ns CPU per point of a known series");
+  return costs.slice(1).map(({ bench, values }, i) => {
+    const ratio = median(values) / median(costs[i]?.values ?? []);
+    return rowOf(bench, "times the cost at a tenth of the series", [ratio], GROWTH_MAX);
   });
 }
 
@@ -75,7 +108,10 @@ export function quantile(sorted: readonly number[], share: number): number {
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const upper = Math.floor(sorted.length / 2);
-  const [a = Number.NaN, b = Number.NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[upper]];
+  const [a = Number.NaN, b = Number.NaN] = [
+    sorted[Math.ceil(sorted.length / 2) - 1],
+    sorted[upper],
+  ];
   return (a + b) / 2;
 }
 

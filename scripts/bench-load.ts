@@ -15,10 +15,20 @@ import { counter, type Data, SCENARIOS, type Scenario, type Written } from "./be
 
 export const CONNECTIONS = 4;
 export const WRITE_PATH = `/kapacitor/v1/write?db=${DATABASE}&rp=autogen&precision=ns`;
-const LINES_PER_BODY = 1_000;
+export const LINES_PER_BODY = 1_000;
 const WARM_SHARE = 0.1;
-/** Points that are not processed by then never will be, ms. */
-const BOUND_MS = 120_000;
+const ENDLESS_POINTS = 100_000;
+const ENDLESS_ROUNDS_MAX = 100;
+const LINE_FEED = 10;
+const ZERO = 48;
+/** Digits below the second in a time stamp. */
+const NANO_DIGITS = 9;
+/** With more tasks only the first and the last are asked while the clock runs: answering is work too. */
+const SAMPLED_TASKS = 4;
+const GOING_HOSTS = 1_000;
+const GOING_ROUNDS = 50;
+/** After the last answer, points that are not processed by then never will be, ms. */
+const BOUND_MS = 10_000;
 
 export interface FeedOptions {
   readonly connections?: number;
@@ -41,13 +51,51 @@ export function feedsOf(
   { hosts, rounds }: Written,
   { connections = CONNECTIONS, path = WRITE_PATH, firstRound = 0 }: FeedOptions = {},
 ): readonly (readonly Prepared[])[] {
-  return Array.from({ length: Math.min(connections, hosts) }, (_, firstHost, hostStep = connections) => {
-    const options: BodyOptions = {
-      ...{ measurements, linesPerBody, hosts, rounds },
-      ...{ firstRound, firstHost, hostStep },
-    };
-    return Array.from(bodies(options), ({ bytes, lines }) => post(path, bytes, lines));
+  return Array.from(
+    { length: Math.min(connections, hosts) },
+    (_, firstHost, hostStep = connections) => {
+      const options: BodyOptions = {
+        ...{ measurements, linesPerBody, hosts, rounds },
+        ...{ firstRound, firstHost, hostStep },
+      };
+      return Array.from(bodies(options), ({ bytes, lines }) => post(path, bytes, lines));
+    },
+  );
+}
+
+/**
+ * The same data again and again with the times going on, for runs of any length: one feed for each connection. Bodies are
+ * changed in place, which is right because a connection sends one at a time.
+ */
+export function endlessFeeds(data: Data): readonly Feed[] {
+  const { hosts, measurements } = data;
+  const perRound = hosts * measurements.length;
+  const rounds = Math.min(ENDLESS_ROUNDS_MAX, Math.max(2, Math.ceil(ENDLESS_POINTS / perRound)));
+  const feeds = feedsOf(data, { hosts, rounds, each: hosts * rounds });
+  return feeds.map(function* (feed): Generator<Prepared> {
+    for (let turn = 0; ; turn++) {
+      for (const prepared of feed) {
+        if (turn > 0) postpone(prepared.bytes, rounds);
+        yield prepared;
+      }
+    }
   });
+}
+
+/** Adds seconds to the time at the end of every line of a request. */
+function postpone(request: Uint8Array, seconds: number): void {
+  const body = Buffer.from(request.buffer, request.byteOffset, request.length);
+  let end = body.indexOf("\r\n\r\n") + 3;
+  for (;;) {
+    end = body.indexOf(LINE_FEED, end + 1);
+    if (end < 0) return;
+    let rest = seconds;
+    for (let at = end - NANO_DIGITS - 1; rest > 0; at--) {
+      rest += (body[at] ?? ZERO) - ZERO;
+      body[at] = ZERO + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+  }
 }
 
 /** Defines a scenario's tasks; returns their IDs. */
@@ -55,47 +103,78 @@ export async function defineTasks(
   daemon: BenchDaemon,
   scenario: Scenario,
   receiver: Receiver,
+  scale = 1,
 ): Promise<readonly string[]> {
-  const scripts = scenario.scripts(receiver.url);
+  const scripts = scenario.scripts(receiver.url, scale);
   for (const [i, script] of scripts.entries()) await daemon.define(`t${i}`, script);
   return scripts.map((_, i) => `t${i}`);
 }
 
-async function measure(scenario: Scenario, scale: number): Promise<Figures> {
+/** One round; throws when points are missing or nodes counted wrongly. */
+export async function measureLoad(scenario: Scenario, scale: number): Promise<Figures> {
   await using receiver = await Receiver.start();
   await using daemon = await BenchDaemon.start();
-  const size = sizeOf(scenario.data, scale, scenario.growsHosts);
-  const feeds = feedsOf(scenario.data, size);
-  const tasks = await defineTasks(daemon, scenario, receiver);
+  const { data, growsHosts = false } = scenario;
+  const size = sizeOf(data, scale, growsHosts);
+  const feeds = feedsOf(data, size);
+  const tasks = await defineTasks(daemon, scenario, receiver, scale);
+  const earlier = growsHosts ? await getGoing(daemon, data, size) : 0;
   const memoryBefore = daemon.memoryMiB();
-  const cut = (feed: readonly Prepared[]): number => Math.floor(feed.length * WARM_SHARE);
-  const warm = await drive(daemon.url, feeds.map((feed) => feed.slice(0, cut(feed))));
-  const alertsBefore = await settled(daemon, tasks, receiver);
+  const phase = (from: number, to: number, onAnswer = (_ms: number): void => {}) => {
+    const at = (feed: readonly Prepared[], share: number) => Math.floor(feed.length * share);
+    const part = feeds.map((feed) => feed.slice(at(feed, from), at(feed, to)));
+    return drive(daemon.url, part, { onAnswer });
+  };
+  const warm = await phase(0, WARM_SHARE);
+  const some = tasks.length > SAMPLED_TASKS ? [...sample(tasks)] : tasks;
+  const alertsBefore = await settled(daemon, some, receiver);
   daemon.resetPeak();
   const answers: number[] = [];
+  const onAnswer = (ms: number): unknown => answers.push(ms);
   const cpuBefore = daemon.cpuSeconds();
   const start = performance.now();
-  const measured: readonly Feed[] = feeds.map((feed) => feed.slice(cut(feed)));
-  const { points } = await drive(daemon.url, measured, { onAnswer: (ms) => answers.push(ms) });
-  const alerts = await settled(daemon, tasks, receiver);
+  const firstRound = Math.max(WARM_SHARE, 1 / size.rounds);
+  const first = await phase(WARM_SHARE, firstRound, onAnswer);
+  const cpuFirst = daemon.cpuSeconds();
+  const later = await phase(firstRound, 1, onAnswer);
+  const alerts = await settled(daemon, some, receiver);
   const seconds = (performance.now() - start) / 1000;
-  const cpu = daemon.cpuSeconds() - cpuBefore;
+  const cpuAfter = daemon.cpuSeconds();
   const [peak, now] = [daemon.memoryMiB("peak"), daemon.memoryMiB()];
-  await check(daemon, scenario, tasks, { size, total: points + warm.points, alerts });
+  const cpu = cpuAfter - cpuBefore;
+  const points = first.points + later.points;
+  const written = { ...size, each: size.each + earlier };
+  const raised = await settled(daemon, tasks, receiver);
+  await check(daemon, scenario, tasks, { written, total: earlier + warm.points + points, raised });
   answers.sort((a, b) => a - b);
-  const perTask = scenario.perTask && { "ns CPU per point and task": (cpu * 1e9) / points / tasks.length };
-  const perSeries = scenario.growsHosts && {
+  const perTask = { "ns CPU per point and task": (cpu * 1e9) / points / tasks.length };
+  const perSeries = {
     "KiB per series": ((now - memoryBefore) * 1024) / size.hosts,
+    "ns CPU per point of a known series": ((cpuAfter - cpuFirst) * 1e9) / later.points,
   };
-  const storm = scenario.targets?.["events/CPU-s"] && { "events/CPU-s": (alerts - alertsBefore) / cpu };
+  const storm = { "events/CPU-s": (alerts - alertsBefore) / cpu };
   return {
     ...{ "points/CPU-s": points / cpu, "points/s": points / seconds, cores: cpu / seconds },
-    ...{ ...perTask, ...perSeries, ...storm },
+    ...(scenario.perTask ? perTask : {}),
+    ...(growsHosts ? perSeries : {}),
+    ...(scenario.targets?.["events/CPU-s"] === undefined ? {} : storm),
     ...{ "write p99 ms": quantile(answers, 0.99), "MiB peak": peak },
   };
 }
 
-/** Waits until every alert that was raised has arrived; returns how many were. */
+/** A few hosts send long before the others, so that what any load costs is not counted as the series' memory. */
+async function getGoing(daemon: BenchDaemon, data: Data, size: Written): Promise<number> {
+  const hosts = Math.min(size.hosts, GOING_HOSTS);
+  const few = { hosts, rounds: GOING_ROUNDS, each: hosts * GOING_ROUNDS };
+  const { points } = await drive(daemon.url, feedsOf(data, few, { firstRound: -GOING_ROUNDS }));
+  return points;
+}
+
+function sample(tasks: readonly string[]): ReadonlySet<string> {
+  return new Set([...tasks.slice(0, 1), ...tasks.slice(-1)]);
+}
+
+/** Waits until every alert that these tasks raised has arrived; returns how many they were. */
 async function settled(
   daemon: BenchDaemon,
   tasks: readonly string[],
@@ -111,9 +190,10 @@ async function settled(
 }
 
 interface Outcome {
-  readonly size: Written;
+  readonly written: Written;
   readonly total: number;
-  readonly alerts: number;
+  /** Alerts. */
+  readonly raised: number;
 }
 
 /** Throws when a node collected more or less than it must, or alerts are missing. */
@@ -121,17 +201,16 @@ async function check(
   daemon: BenchDaemon,
   { name, data, collected, alerts }: Scenario,
   tasks: readonly string[],
-  outcome: Outcome,
+  { written, total, raised }: Outcome,
 ): Promise<void> {
-  const { size } = outcome;
   const expect = (what: string, is: number, must: number): void => {
     if (is !== must) throw new Error(`${name}: ${what} is ${is}, must be ${must}`);
   };
-  expect("points", outcome.total, size.each * data.measurements.length);
-  if (alerts !== undefined) expect("alerts", outcome.alerts, alerts(size));
-  for (const task of new Set([tasks[0], tasks.at(-1)])) {
-    if (task === undefined || collected === undefined) continue;
-    const musts = Object.entries(collected(size));
+  expect("points", total, written.each * data.measurements.length);
+  if (alerts !== undefined) expect("alerts", raised, alerts(written));
+  if (collected === undefined) return;
+  const musts = Object.entries(collected(written));
+  for (const task of sample(tasks)) {
     const counters = await daemon.untilCounters(task, BOUND_MS, (seen) =>
       musts.every(([node, must]) => counter(seen, node, "collected") >= must),
     );
@@ -144,5 +223,5 @@ export const LOAD_BENCHES: readonly Measurement[] = SCENARIOS.map((scenario) => 
   name: scenario.name,
   what: scenario.what,
   targets: scenario.targets ?? {},
-  run: (scale) => measure(scenario, scale),
+  run: (scale) => measureLoad(scenario, scale),
 }));

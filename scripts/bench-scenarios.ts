@@ -29,7 +29,8 @@ export interface Scenario {
   readonly name: string;
   readonly what: string;
   readonly data: Data;
-  readonly scripts: (receiver: string) => readonly string[];
+  /** `scale` is below 1 in trial runs: many tasks may then be fewer. */
+  readonly scripts: (receiver: string, scale: number) => readonly string[];
   /** Node → what it must have collected; checked on the first and the last task. */
   readonly collected?: (written: Written) => Readonly<Record<string, number>>;
   /** Alerts that all tasks together must raise, where their number is known beforehand. */
@@ -78,9 +79,9 @@ function fan(tasks: number, points: number): Scenario {
     name: `tasks-${tasks}`,
     what: `${tasks.toLocaleString("en")} different tasks on one stream, filter and alert`,
     data: cpu(1_000, points),
-    scripts: (receiver) =>
+    scripts: (receiver, scale) =>
       Array.from(
-        { length: tasks },
+        { length: Math.max(2, Math.round(tasks * Math.min(1, scale))) },
         (_, i) =>
           `${CPU}|where(lambda: "usage_user" > ${50 + (i % 40)}.0 AND "cpu" == 'cpu-total')
             |alert().crit(lambda: "usage_system" > 99.9${i % 10}).stateChangesOnly().post('${receiver}')`,
@@ -192,7 +193,7 @@ export const SCENARIOS: readonly Scenario[] = [
         |eval(lambda: "cpu.usage_user" * 0.5 + "mem.used_percent" * 0.5).as('load').keep('load')
         |alert().crit(lambda: "load" > 99.5).stateChangesOnly().post('${receiver}')`,
     ],
-    collected: ({ each }) => ({ join3: each * 2, eval4: each, alert5: each }),
+    collected: ({ each }) => ({ join4: each * 2, eval5: each, alert6: each }),
     targets: { "points/CPU-s": 564_000 },
   },
   {
@@ -252,7 +253,9 @@ export const SCENARIOS: readonly Scenario[] = [
 export function scenarioOf(name: string): Scenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
   if (found !== undefined) return found;
-  throw new Error(`there is no scenario ${name}; there are ${SCENARIOS.map((s) => s.name).join(", ")}`);
+  throw new Error(
+    `there is no scenario ${name}; there are ${SCENARIOS.map((s) => s.name).join(", ")}`,
+  );
 }
 
 /** What one counter of a node says; 0 when there is no such node. */

@@ -9,6 +9,8 @@ import { scriptArguments } from "./arguments.ts";
 import { benchFailover } from "./bench-failover.ts";
 import { benchGossip, gossipBench } from "./bench-gossip.ts";
 import { restartRounds } from "./bench-restart.ts";
+import { benchRun, listBenches, RUN_ARGUMENTS } from "./bench-run.ts";
+import { benchSoak } from "./bench-soak.ts";
 import { build } from "./build.ts";
 import { BINARY, Member } from "./lab.ts";
 
@@ -56,10 +58,15 @@ function print({ name, values, limit }: Figure): void {
   );
 }
 
-const { rest } = scriptArguments({
+scriptArguments({
   name: "bench",
-  does: "Measures the compiled binary and prints tables.",
+  does: "Measures the compiled binary and prints tables. Without a word: every bench beside its target.",
   arguments: {
+    ...RUN_ARGUMENTS,
+    list: "the names of these benches",
+    soak: "half of the maximum load for an hour: memory and latency of its halves",
+    "--minutes": "how long soak lasts (60)",
+    "--rate": "points/s of soak instead of half of the maximum",
     gossip: "membership beside Serf's; takes --members 3,10,30 --simulated 60,300,1000 --no-busy",
     "--members": "cluster sizes of real members for gossip, or none",
     "--simulated": "cluster sizes to simulate for gossip, or none",
@@ -70,19 +77,27 @@ const { rest } = scriptArguments({
     startup: "time of `kapacitor version` and from start to the first /ping",
   },
 });
-if (!["failover", "gossip", "restart", "startup"].includes(rest[0] ?? "")) {
-  console.error("say which: ./scripts/bench failover, gossip, restart or startup");
+const [, , first = "run"] = process.argv;
+const verb = first.startsWith("-") ? "run" : first;
+const words = process.argv.slice(first === verb ? 3 : 2);
+if (!["failover", "gossip", "list", "restart", "run", "soak", "startup"].includes(verb)) {
+  console.error("say which: ./scripts/bench [run], soak, failover, gossip, restart, startup or list");
   process.exit(2);
 }
-await build();
-if (rest[0] === "gossip") {
-  process.exit((await benchGossip(gossipBench(process.argv.slice(3)))) === 0 ? 0 : 1);
-}
-if (rest[0] === "failover") {
-  await benchFailover(rest[1]);
+if (verb === "list") {
+  listBenches();
   process.exit();
 }
-if (rest[0] === "restart") {
+// Another build than the one in dist/ is measured as it is.
+if (process.env["KAPACITOR_BINARY"] === undefined) await build();
+if (verb === "run") process.exit((await benchRun(words)) === 0 ? 0 : 1);
+if (verb === "soak") process.exit((await benchSoak(words)) === 0 ? 0 : 1);
+if (verb === "gossip") process.exit((await benchGossip(gossipBench(words))) === 0 ? 0 : 1);
+if (verb === "failover") {
+  await benchFailover(words[0]);
+  process.exit();
+}
+if (verb === "restart") {
   print({ name: "restart, much stored", values: await restartRounds(), limit: "under 2,000 ms" });
   process.exit();
 }

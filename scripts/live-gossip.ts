@@ -26,6 +26,8 @@ const LOOK_EVERY_MS = 20;
 const ASK_EVERY_MS = 200;
 /** After a change, until nothing about it is under way any more, milliseconds. */
 const SETTLE_MS = 2_500;
+/** Adds of one member before the first failure counts. */
+const ADD_TRIES = 3;
 /** IP and UDP headers, bytes. */
 const HEADERS = 28;
 
@@ -200,10 +202,17 @@ export class LiveGossip {
     return member;
   }
 
+  /** An add may be repeated: on crowded cores its first dial can time out. */
   async #add(member: Watched): Promise<void> {
-    await call(this.#first, "POST", "cluster/members", {
-      "rpc-address": member.process.rpcAddress,
-    });
+    const body = { "rpc-address": member.process.rpcAddress };
+    for (let left = ADD_TRIES; ; left--) {
+      try {
+        await call(this.#first, "POST", "cluster/members", body);
+        return;
+      } catch (error) {
+        if (left <= 1) throw error;
+      }
+    }
   }
 
   /** Any but the first, in turn. */
@@ -254,10 +263,19 @@ export class LiveGossip {
     return Math.min(...at);
   }
 
+  /** One suspicion or death is a line in every view: lines about one member soon after each other count once. */
   #marks(since: number): Marks {
     this.#look();
-    const count = (status: string): number =>
-      this.#changes.filter((one) => one.at >= since && one.status === status).length;
+    const count = (status: string): number => {
+      const lines = this.#changes.filter((one) => one.at >= since && one.status === status);
+      const last = new Map<string, number>();
+      let events = 0;
+      for (const { at, member } of lines.sort((a, b) => a.at - b.at)) {
+        if (at - (last.get(member) ?? Number.NEGATIVE_INFINITY) > SETTLE_MS) events++;
+        last.set(member, at);
+      }
+      return events;
+    };
     return { suspect: count("suspect"), dead: count("dead") };
   }
 

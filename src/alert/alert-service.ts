@@ -318,6 +318,10 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     return this.#topics.merge(topic, state);
   }
 
+  mergeCollected(topic: string, collected: number): void {
+    this.#topics.mergeCollected(topic, collected);
+  }
+
   /** Drops the topic's states; its handlers stay attached. */
   async delete(topic: string): Promise<void> {
     this.#ownership?.forgetTopic(topic);

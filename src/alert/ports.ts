@@ -96,6 +96,8 @@ export interface Topics {
 export interface TopicStates extends Topics {
   /** Takes a state of another member if it is newer than what is known; tells no handler. True when it was. */
   mergeState(topic: string, state: EventState): boolean;
+  /** Another member has counted so many events of a topic: the larger count is kept (U17). */
+  mergeCollected?(topic: string, collected: number): void;
 }
 
 /** Reads of topics that may have to ask other members; each is bounded in time and falls back to what is known here. */

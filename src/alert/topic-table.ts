@@ -74,6 +74,15 @@ export class TopicTable {
     return true;
   }
 
+  /**
+   * Owners count the same events, so the largest count is the truest: one that started anew goes on from what another
+   * one has counted. Topics that are not known here stay unknown.
+   */
+  mergeCollected(id: string, collected: number): void {
+    const topic = this.#topics.get(id);
+    if (topic !== undefined) topic.collected = Math.max(topic.collected, collected);
+  }
+
   /** Takes over a state from elsewhere, whatever is known; not counted as an event. */
   restore(topic: string, state: EventState): void {
     remember(this.#topic(topic), state);

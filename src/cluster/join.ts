@@ -20,6 +20,8 @@ import { parseMemberId } from "./transport/hello.ts";
 
 /** For the target to persist and answer, milliseconds. */
 const OFFER_MS = 10_000;
+/** Offers under way at once; further adds wait for a lane. */
+const ADDS_AT_ONCE = 8;
 /** For another member to record a removal, milliseconds; the hand-over comes before it. */
 const REMOVE_MS = 10_000;
 /** How many others a member asks to record its own removal. */
@@ -45,8 +47,11 @@ export interface JoinHost {
 
 export class Join {
   readonly #host: JoinHost;
-  /** Adds and removals run one after the other. */
-  #tail: Promise<void> = Promise.resolve();
+  /** Removals run one after the other, and not while members are added. */
+  #removals: Promise<void> = Promise.resolve();
+  /** Several adds run at once, one after the other in each lane. */
+  readonly #lanes: Promise<void>[] = Array.from({ length: ADDS_AT_ONCE }, () => Promise.resolve());
+  #nextLane = 0;
   #adding = 0;
 
   constructor(host: JoinHost) {
@@ -60,24 +65,31 @@ export class Join {
   }
 
   /** Throws `Error` with one line for the operator. */
-  add(rpcAddress: string): Promise<void> {
+  async add(rpcAddress: string): Promise<void> {
     this.#adding++;
-    return this.#inTurn(() => this.#add(rpcAddress)).finally(() => {
+    try {
+      const lane = this.#nextLane++ % ADDS_AT_ONCE;
+      const admitted = Promise.all([this.#removals, this.#lanes[lane]]).then(() =>
+        this.#admit(rpcAddress),
+      );
+      this.#lanes[lane] = admitted.then(
+        () => {},
+        () => {},
+      );
+      await this.#awaitAlive(await admitted);
+    } finally {
       this.#adding--;
-    });
+    }
   }
 
   remove(id: string): Promise<void> {
-    return this.#inTurn(() => this.#remove(id));
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const mine = this.#tail.then(work);
-    this.#tail = mine.catch(() => {});
+    const mine = Promise.all([this.#removals, ...this.#lanes]).then(() => this.#remove(id));
+    this.#removals = mine.catch(() => {});
     return mine;
   }
 
-  async #add(rpcAddress: string): Promise<void> {
+  /** Both sides persist the membership; resolves to the new member's ID. */
+  async #admit(rpcAddress: string): Promise<string> {
     const { swim, rpc } = this.#host;
     const offer = makeOffer(swim.clusterId, swim.id, swim.table());
     let answer: JoinAnswer;
@@ -87,32 +99,30 @@ export class Join {
       throw new Error(`could not reach member at ${rpcAddress}: ${errorMessage(error)}`);
     }
     if (!answer.ok) throw new Error(answer.error);
-    if ("yields" in answer) {
-      await this.#awaitAlive(answer.id);
-      return;
-    }
+    if ("yields" in answer) return answer.id;
     const entry = entryFromJson(answer.member);
     if (entry.rank !== ALIVE) throw new Error(`member at ${rpcAddress} answered nonsense`);
     const { version, profile } = entry;
     const cluster = swim.clusterId;
     await this.#host.durable({ kind: "admit", version, profile });
     if (swim.clusterId !== cluster) throw new Error("this member was removed meanwhile");
-    await this.#awaitAlive(profile.id);
+    return profile.id;
   }
 
   /** Alive in our view, and heard of itself: not only by its answer. */
   async #awaitAlive(id: string): Promise<void> {
     const { swim } = this.#host;
+    const member = parseMemberId(id);
+    const entry = () => (member === undefined ? undefined : swim.entry(member));
     const heard = (): boolean => {
-      const member = parseMemberId(id);
-      const entry = member === undefined ? undefined : swim.entry(member);
-      return entry?.rank === ALIVE && entry.heardAt > Number.NEGATIVE_INFINITY;
+      const { rank, heardAt = Number.NEGATIVE_INFINITY } = entry() ?? {};
+      return rank === REMOVED || (rank === ALIVE && heardAt > Number.NEGATIVE_INFINITY);
     };
     if (!(await this.#host.until(heard, ADD_WAIT_MS))) {
       const seconds = ADD_WAIT_MS / 1000;
       throw new Error(`member ${id} was added but is not alive after ${seconds}s`);
     }
-    const member = parseMemberId(id);
+    if (entry()?.rank === REMOVED) throw new Error(`member ${id} was removed meanwhile`);
     if (member !== undefined) await this.#host.caughtUp(member);
   }
 

@@ -15,7 +15,7 @@ import { Doctor } from "#cluster/doctor/doctor.ts";
 import type { ClusterDoctor } from "#cluster/doctor/report.ts";
 import { OWNERSHIP_KINDS } from "#cluster/ownership/kinds.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
-import type { Membership } from "#cluster/ports.ts";
+import type { ClusterView, MemberId, Membership } from "#cluster/ports.ts";
 import { ClusterTopics } from "#cluster/replicate/cluster-topics.ts";
 import { HandlerReplication } from "#cluster/replicate/handler-replication.ts";
 import { REPLICATION_KINDS } from "#cluster/replicate/kinds.ts";
@@ -26,6 +26,7 @@ import { TaskReplication } from "#cluster/replicate/task-replication.ts";
 import { TaskRunners } from "#cluster/replicate/task-runners.ts";
 import { TopicSync } from "#cluster/replicate/topic-sync.ts";
 import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
+import { shownStatus } from "#cluster/shown-status.ts";
 import { joinReports, type KeyReport } from "#cluster/swim/key-ring.ts";
 import type { ClusterSettings } from "#config/cluster-settings.ts";
 import type { Statistic } from "#http/services.ts";
@@ -233,6 +234,7 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       statistics: () => [
         { name: "alert", tags: {}, values: ownership.counters() },
         ...gossipStatistics(cluster),
+        ...memberStatistics(cluster.view(), ownership.syncAges()),
         { name: "rpc", tags: {}, values: rpc.counters() },
         { name: "handler_definitions", tags: {}, values: replication.counters() },
         { name: "topic_states", tags: {}, values: topicSync.counters() },
@@ -269,6 +271,27 @@ function gossipStatistics(membership: Membership): readonly Statistic[] {
   return [
     { name: "cluster", tags: {}, values: original },
     { name: "gossip", tags: {}, values: counters },
+  ];
+}
+
+/** How many members have which status, and how long ago this one compared notes with each other one. */
+function memberStatistics(
+  { members, localId }: ClusterView,
+  ages: ReadonlyMap<MemberId, number>,
+): readonly Statistic[] {
+  const counts = { alive: 0, suspect: 0, leaving: 0, left: 0, failed: 0 };
+  for (const { status } of members) {
+    const shown = shownStatus(status);
+    if (shown !== "removed") counts[shown]++;
+  }
+  const told = members.filter(({ id }) => id !== localId && ages.has(id));
+  return [
+    { name: "cluster_members", tags: {}, values: counts },
+    ...told.map(({ id }) => ({
+      name: "cluster_member",
+      tags: { member: id },
+      values: { sync_age_ms: Math.round(ages.get(id) ?? 0) },
+    })),
   ];
 }
 

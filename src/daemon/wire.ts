@@ -173,7 +173,7 @@ export async function wire(
   };
   const tasks = new TaskService(taskServices);
   const templates = new TemplateService(taskServices, tasks);
-  const clusterTasks = new ClusterTasks({ shared, tasks, templates, engine, log: taskLog });
+  const clusterTasks = new ClusterTasks({ ...taskServices, shared, tasks, templates, engine });
   closers.push(() => clusterTasks.close());
 
   const tokens = new SubscriptionTokenStore(store);

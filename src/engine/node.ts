@@ -162,9 +162,21 @@ export interface NodeSpec<Options> {
 /** A node spec whose options type the registry has forgotten. */
 export type AnyNodeSpec = NodeSpec<unknown>;
 
-/** Declares a node. The cast is the one spot where the registry forgets the options' type. */
+/**
+ * Declares a node. The cast is the one spot where the registry forgets the options' type. Options are read once per
+ * definition, though a start asks three times: to check the script, to build the node, to know the fields it needs.
+ */
 export function defineNode<Options>(spec: NodeSpec<Options>): AnyNodeSpec {
-  return spec as AnyNodeSpec;
+  const read = new WeakMap<NodeDefinition, { readonly options: Options }>();
+  const options = (definition: NodeDefinition): Options => {
+    let known = read.get(definition);
+    if (known === undefined) {
+      known = { options: spec.options(definition) };
+      read.set(definition, known);
+    }
+    return known.options;
+  };
+  return { ...spec, options } as AnyNodeSpec;
 }
 
 /** `.quiet()`, which every node has. */

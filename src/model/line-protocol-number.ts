@@ -19,6 +19,8 @@ const HIGH: readonly number[] = POWERS.map((d) => {
   return t - (t - d);
 });
 const LOW: readonly number[] = POWERS.map((d, i) => d - (HIGH[i] as number));
+/** Multiplying by these is several times faster than dividing, and what it is off by is found with the rest. */
+const INVERSE: readonly number[] = POWERS.map((d) => 1 / d);
 const HALF = 134_217_728;
 /** Far above the relative error of the quotient's second half, far below what matters. */
 const DOUBT = 2 ** -40;
@@ -35,7 +37,8 @@ export function longDecimal(high: number, low: number, extra: number, decimals: 
   const s = a + b;
   const e = b - (s - a);
   const divisor = POWERS[decimals] as number;
-  const q = s / divisor;
+  const inverse = INVERSE[decimals] as number;
+  const q = s * inverse;
   const t = SPLITTER * q;
   const qh = t - (t - q);
   const ql = q - qh;
@@ -43,7 +46,7 @@ export function longDecimal(high: number, low: number, extra: number, decimals: 
   const dl = LOW[decimals] as number;
   const p = q * divisor;
   const pe = qh * dh - p + qh * dl + ql * dh + ql * dl;
-  const rest = (s - p - pe + e) / divisor;
+  const rest = (s - p - pe + e) * inverse;
   const result = q + rest;
   const slack = Math.abs(rest) * DOUBT;
   return q + (rest - slack) === q + (rest + slack) ? result : Number.NaN;

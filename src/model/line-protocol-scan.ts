@@ -137,27 +137,15 @@ function readFloat(body: Uint8Array, at: number, values: FieldValue[], slot: num
   const digits = i - first - (dot === 0 ? 0 : 1);
   if (digits === 0 || digits > FLOAT_DIGITS_MAX) return UNKNOWN;
   const decimals = dot === 0 ? 0 : i - dot;
-  let value: number;
-  if (extra === 0 && decimals <= 22) value = high / (POWERS[decimals] as number);
-  else value = longFloat(body, first, i, high, low, extra, decimals);
+  let value = Number.NaN;
+  if (decimals <= 22) {
+    if (extra === 0) value = high / (POWERS[decimals] as number);
+    else if (extra <= 4) value = longDecimal(high, low, extra, decimals);
+  }
+  // The methods above cannot tell: the text decides.
+  if (Number.isNaN(value)) value = Number(ascii(body, first, i));
   values[slot] = negative ? -value : value;
   return i;
-}
-
-function longFloat(
-  body: Uint8Array,
-  from: number,
-  end: number,
-  high: number,
-  low: number,
-  extra: number,
-  decimals: number,
-): number {
-  if (extra > 0 && extra <= 4 && decimals <= 22) {
-    const value = longDecimal(high, low, extra, decimals);
-    if (!Number.isNaN(value)) return value;
-  }
-  return Number(ascii(body, from, end));
 }
 
 function readExponent(

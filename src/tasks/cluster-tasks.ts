@@ -6,6 +6,7 @@
  */
 
 import type { EngineHost, TaskStats } from "#engine/ports.ts";
+import type { Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { encodeJson, parseJson } from "#lib/json.ts";
 import type { Log } from "#lib/log.ts";
@@ -20,6 +21,7 @@ export interface ClusterTasksParts {
   readonly tasks: TaskService;
   readonly templates: TemplateService;
   readonly engine: Pick<EngineHost, "endpoint">;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -30,6 +32,9 @@ export interface ShownTask {
   readonly dot: string;
   readonly error: string;
 }
+
+/** What could not be followed (a full disk) is tried again after this, ms. */
+const FOLLOW_RETRY_MS = 5_000;
 
 type View = "attributes" | "labels";
 
@@ -157,6 +162,7 @@ export class ClusterTasks implements LocalTasks {
       await templates.followShared(id);
     } catch (error) {
       log.error("template of the cluster not followed", { template: id, err: errorMessage(error) });
+      this.#retry(templateKey(id));
     }
     for (const task of shared.taskIds()) {
       if (tasks.get(task)?.templateId === id) await this.#followTask(task);
@@ -169,7 +175,12 @@ export class ClusterTasks implements LocalTasks {
       await this.#parts.tasks.followShared(id);
     } catch (error) {
       this.#parts.log.error("cluster task not followed", { task: id, err: errorMessage(error) });
+      this.#retry(taskKey(id));
     }
+  }
+
+  #retry(key: string): void {
+    this.#parts.clock.after(FOLLOW_RETRY_MS, () => void this.#mark([key]));
   }
 
   /** Those of the cluster, and rows that were the cluster's when this member last looked. */

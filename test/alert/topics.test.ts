@@ -133,3 +133,14 @@ test("a handler makes its topic exist", () => {
   service.set(spec());
   expect(service.get("t")).toEqual({ id: "t", level: OK, collected: 0 });
 });
+
+test("the count goes on from the larger one of another member, and never back", () => {
+  const topics = table();
+  topics.mergeCollected("t", 9);
+  expect(topics.get("t")).toBeUndefined();
+  topics.record(event({ id: "a" }));
+  topics.mergeCollected("t", 9);
+  topics.mergeCollected("t", 4);
+  topics.record(event({ id: "a" }));
+  expect(topics.get("t")?.collected).toBe(10);
+});

@@ -57,6 +57,23 @@ describe("states of tasks", () => {
     expect(count(after)).toEqual([2]);
   });
 
+  test("of alerts that were OK all along give way to what their topic learned after the save", async () => {
+    const snapshots = new Saved();
+    const script = `stream|from().groupBy('h')|alert().crit(lambda: "v" > 5.0).topic('x')`;
+    const before = new TestEngine({ snapshots, snapshotIntervalMs: 1_000 });
+    before.start("a", script);
+    await before.write("m,h=a v=1 1\nm,h=b v=1 1\n");
+    before.clock.advance(1_000);
+    await before.write("m,h=a v=9 2\n");
+    // The process is gone: the events are safe, the state after the save is not.
+    const after = new TestEngine({ snapshots });
+    for (const [key, state] of before.alerts.states) after.alerts.states.set(key, state);
+    after.start("a", script);
+    expect(after.engine.stats("a")?.nodeStats["alert2"]?.["working_cardinality"]).toBe(2);
+    await after.write("m,h=a v=1 3\nm,h=b v=1 3\n");
+    expect(after.alerts.events.map(({ id, level }) => [id, level])).toEqual([["m:h=a", 0]]);
+  });
+
   test("are not saved when the task died", async () => {
     const snapshots = new Saved();
     const limits = { groupsMax: 1, bufferedPointsMax: 0 };

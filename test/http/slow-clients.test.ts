@@ -3,9 +3,13 @@
 import { afterEach, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { createApp } from "#http/app.ts";
-import { readBody } from "#http/body.ts";
+import { readBody, releaseBody } from "#http/body.ts";
 import { BodyBudget } from "#http/body-budget.ts";
-import { WRITES_IN_FLIGHT_MAX } from "#http/limits.ts";
+import {
+  WHOLE_BODIES_BYTES_MAX,
+  WHOLE_BODY_BYTES_MAX,
+  WRITES_IN_FLIGHT_MAX,
+} from "#http/limits.ts";
 import { type Listening, listen } from "#http/server.ts";
 import { fakeServices } from "./fake-services.ts";
 
@@ -141,4 +145,45 @@ test("over sockets: one write more than are processed at once is refused in the 
     `too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken\n`,
   );
   expect((await fetch(`http://127.0.0.1:${port}/kapacitor/v1/ping`)).status).toBe(204);
+});
+
+test("a body that announces its length is received whole, and part by part when many are on their way", async () => {
+  const size = WHOLE_BODY_BYTES_MAX;
+  const budget = new BodyBudget(4 * size);
+  let opened = 0;
+  const counted = Object.assign(Object.create(budget), {
+    open: (giveUp: () => void) => {
+      opened++;
+      return BodyBudget.prototype.open.call(budget, giveUp);
+    },
+  });
+  const start = (announced: number) => {
+    const { request, part, end } = partwise();
+    request.headers.set("content-length", String(announced));
+    return { read: readBody(request, 2 * size, counted), part, end };
+  };
+  const places = WHOLE_BODIES_BYTES_MAX / size;
+  const whole = Array.from({ length: places }, () => start(size));
+  expect(opened).toBe(0);
+  const more = start(size);
+  const larger = start(size + 1);
+  expect(opened).toBe(2);
+  for (const { part, end } of [...whole, more, larger]) {
+    part(7);
+    end();
+  }
+  const bodies = await Promise.all([...whole, more, larger].map(({ read }) => read));
+  expect(bodies.map(({ length }) => length)).toEqual(bodies.map(() => 7));
+  const later = start(size);
+  expect(opened).toBe(2);
+  later.end();
+  await later.read;
+});
+
+test("a body that was given back is empty; a part of a larger buffer is left alone", () => {
+  const own = new Uint8Array(10);
+  const part = new Uint8Array(10).subarray(0, 5);
+  releaseBody(own);
+  releaseBody(part);
+  expect([own.length, part.length]).toEqual([0, 5]);
 });

@@ -14,6 +14,10 @@ describe("encodeJson", () => {
     [{}, "{}"],
     [{ a: undefined, b: null }, '{"b":null}'],
     [[1, "x", [true]], '[1,"x",[true]]'],
+    ['a"b\\c\u0000\n', '"a\\"b\\\\c\\u0000\\n"'],
+    ["\ud800 and \u{1f600}", '"\\ud800 and \u{1f600}"'],
+    [-0, "-0"],
+    [{ "a<": { toJSON: () => [undefined, 1n] } }, '{"a\\u003c":[null,1]}'],
   ])("%p is %s", (value, expected) => {
     expect(encodeJson(value)).toBe(expected);
   });

@@ -17,7 +17,6 @@ const MEMBERSHIP: Readonly<Record<string, readonly string[]>> = {
   "tcp-only pair dissolved": ["tcp-only-pairs-dissolved"],
   "helper NACK timeout": ["nacks-timeout"],
   "helper NACK refused": ["nacks-refused"],
-  "helper NACK unknown": ["nacks-unknown"],
   "sync by view hash": ["syncs-hash"],
   "sync to heal": ["syncs-heal"],
   BIG: ["big-sent"],
@@ -30,7 +29,6 @@ const MEMBERSHIP: Readonly<Record<string, readonly string[]>> = {
   "duplicate identity refused": ["duplicates-stopped"],
   "removal learned after a restart": ["removed-answers"],
   "removed member resets": ["removed-self"],
-  "two joins crossing": ["joins-crossed"],
   stall: ["stalls"],
   "graceful leave": ["leaves"],
   "state write failed": ["state-writes-failed"],
@@ -61,6 +59,8 @@ const ALERTS: Readonly<Record<string, readonly string[]>> = {
   "superseded by a newer event": ["superseded"],
   "send cancelled, done elsewhere": ["send_cancelled_done_elsewhere"],
   "handed over": ["handed_over"],
+  "two joins crossing": ["joins-crossed"],
+  "waits for the handlers of a joined cluster": ["waits_for_handlers"],
   stall: ["stall"],
 };
 

@@ -106,7 +106,7 @@ export class Explanations {
         grew = true;
       }
     }
-    return to - from >= Math.min(delayMs, 4_000) * 0.75;
+    return to - from >= 0.9 * delayMs;
   }
 
   #touches(fault: Happened, sends: readonly Send[], event: Published): boolean {

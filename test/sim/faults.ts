@@ -151,6 +151,12 @@ export function begin(stage: Stage, fault: Fault): void {
         target.start();
       });
       return;
+    case "note": {
+      // A hint of any size to everybody; losing one matters to nobody.
+      const bytes = new Uint8Array(fault.salt % 513);
+      target.input({ kind: "note", noteKind: 200, bytes });
+      return;
+    }
     case "rotate":
       rotate(stage, target, fault);
       return;

@@ -38,6 +38,7 @@ export const FAULT_KINDS = [
   "remove-self",
   "move",
   "rotate",
+  "note",
 ] as const;
 
 /** What may happen to endpoints and handlers, in runs with alerts. */
@@ -72,10 +73,14 @@ export interface Plan {
   readonly sealed: boolean;
   /** Core code misbehaves within what it is allowed to. */
   readonly mischief: boolean;
+  /** `udp-packet-max`; default 1,400. */
+  readonly packetMax?: number;
   readonly driftPpm: readonly number[];
   readonly safetyMs: number;
   readonly weather: NetworkFaults;
   readonly faults: readonly Fault[];
+  /** Forming begins with two members that add each other at once. */
+  readonly crossing?: boolean;
   /** Members that are well for ever once the settling begins. */
   readonly core: readonly number[];
   readonly alerts?: AlertPlan;
@@ -101,8 +106,10 @@ export function drawPlan(seed: number, theme: Theme = "membership"): Plan {
     weather: drawWeather(random, style),
     faults: drawFaults(random, { style, members, safetyMs, theme }),
     core: drawCore(random, members),
+    packetMax: random.below(10) === 0 ? 508 : 1_400,
   };
-  return theme === "membership" ? plan : { ...plan, alerts: drawAlertPlan(random, plan) };
+  if (theme === "membership") return plan;
+  return { ...plan, crossing: random.below(5) === 0, alerts: drawAlertPlan(random, plan) };
 }
 
 function drawStyle(random: Random): Style {

@@ -10,7 +10,7 @@ import { formatHostPort, splitHostPort } from "#cluster/messages/ip.ts";
 import type { IdTable } from "#cluster/messages/member-id.ts";
 import type { Profile } from "#cluster/messages/message.ts";
 import type { Address, MemberId } from "#cluster/ports.ts";
-import type { PlantedBug } from "#cluster/swim/core.ts";
+import type { MischiefPoint, PlantedBug } from "#cluster/swim/core.ts";
 import type { Crypto } from "#cluster/swim/crypto.ts";
 import { decodeImage, encodeImage, nextStart } from "#cluster/swim/image.ts";
 import type { Action, Input } from "#cluster/swim/io.ts";
@@ -38,6 +38,8 @@ export interface World {
   /** False: no disk at all, for runs about size. */
   readonly disks: boolean;
   onStep(member: SimMember, input: Input, actions: readonly Action[]): void;
+  /** Whether a member's core misbehaves legally at a point; never when absent. */
+  readonly mischief?: () => (name: MischiefPoint) => boolean;
   /** What a member's process runs beside its membership; nothing when absent. */
   readonly program?: (member: SimMember, boot: number) => Program;
 }
@@ -154,6 +156,7 @@ export class SimMember implements Host {
         crypto: world.crypto,
         ids: world.ids,
         planted: world.planted,
+        ...(world.mischief === undefined ? {} : { mischief: world.mischief() }),
       },
       image?.entries ?? [],
     );

@@ -75,8 +75,14 @@ export function agreeBoundMs(options: SwimOptions, members: number): number {
   return e1 + 6 * suspicionMult * probeIntervalMs + 2 * probeIntervalMs * members;
 }
 
+/** One in ten times, from dice of its own, so that no other choice moves. */
+function mischief(seed: number): () => boolean {
+  const random = new SeededRandom(seed ^ 0x7feb352d);
+  return () => random.below(10) === 0;
+}
+
 class Simulation {
-  readonly checker = new Checker(LAN);
+  readonly checker: Checker;
   readonly #plan: Plan;
   readonly #world: World;
   readonly #stage: Stage;
@@ -88,6 +94,7 @@ class Simulation {
 
   constructor(plan: Plan, options: RunOptions) {
     this.#plan = plan;
+    this.checker = new Checker({ ...LAN, packetMax: plan.packetMax ?? LAN.packetMax });
     const { seed } = plan;
     const random = new SeededRandom(seed ^ 0x1b873593);
     const clock = new Scheduler();
@@ -105,12 +112,13 @@ class Simulation {
       network: new Network(clock, new SeededRandom(seed ^ 0x5bd1e995)),
       crypto: systemCrypto,
       ids: new IdTable(),
-      options: LAN,
+      options: { ...LAN, packetMax: plan.packetMax ?? LAN.packetMax },
       keys: plan.sealed ? [random.bytes(32)] : [],
       seed,
       planted: planted as ReadonlySet<PlantedBug>,
       disks: true,
       onStep: (member, input, actions) => this.#onStep(member, input, actions),
+      ...(plan.mischief ? { mischief: () => mischief(plan.seed) } : {}),
       ...(alerts === undefined
         ? {}
         : { program: (member, boot) => alerts.program(this.#world, member, boot) }),
@@ -174,9 +182,10 @@ class Simulation {
     const [first, ...others] = this.#members;
     if (first === undefined) return;
     for (const member of this.#members) member.start();
-    Object.assign(this.#stage, { clusterId: first.swim?.clusterId });
     const random = new SeededRandom(this.#plan.seed ^ 0x2545f491);
-    let at = 100;
+    if (this.#plan.crossing === true) this.#cross(first, others.shift());
+    Object.assign(this.#stage, { clusterId: first.swim?.clusterId });
+    let at = clock.now + 100;
     for (const other of others) {
       clock.at(at, () => {
         // The first cluster is the one that grows: who is in it already may add.
@@ -195,6 +204,18 @@ class Simulation {
     // Sends are held for a moment after every change of the table.
     if (this.#alerts !== undefined) this.#runTo(clock.now + ALERTS_FORM_MS);
     this.#trace(`formed ${this.#plan.members} members`);
+  }
+
+  /** Two members that are alone add each other at once: one cluster comes of it (U6). */
+  #cross(a: SimMember, b: SimMember | undefined): void {
+    if (b === undefined) return;
+    this.#stage.operator.add(a, b);
+    this.#stage.operator.add(b, a);
+    const apart = this.#until(FORM_MS, () =>
+      a.swim?.clusterId === b.swim?.clusterId ? undefined : "two that add each other stay apart",
+    );
+    if (apart !== undefined) this.checker.fail(`forming: ${apart}`);
+    this.#counters["joins-crossed"] = (this.#counters["joins-crossed"] ?? 0) + 1;
   }
 
   #suffer(): void {

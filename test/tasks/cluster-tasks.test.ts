@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { put } from "#storage/store.ts";
+import { put, StorageError } from "#storage/store.ts";
 import { LoadDirectory } from "#tasks/load-directory.ts";
 import { parseTaskChange, parseTemplateChange } from "#tasks/task-change.ts";
 import { TaskService } from "#tasks/task-service.ts";
@@ -211,6 +211,20 @@ describe("a cluster task", () => {
     expect(cluster.at(2).running).toEqual([]);
     const reports = cluster.at(2).logs.filter(({ message }) => message.includes("cannot be read"));
     expect(reports).toHaveLength(1);
+  });
+
+  test("a member whose disk was full follows when it is not", async () => {
+    const cluster = await TaskCluster.open(2);
+    const { store, tasks, logs } = cluster.at(2);
+    const { commit } = store;
+    store.commit = () => Promise.reject(new StorageError("disk full"));
+    await define(cluster.at(1));
+    await cluster.settle();
+    expect(tasks.get("a")).toBeUndefined();
+    expect(logs.map(({ message }) => message)).toContain("cluster task not followed");
+    store.commit = commit;
+    await cluster.wait(5_000);
+    expect(cluster.where("a")).toEqual([1, 2]);
   });
 
   test("fields that this release does not know survive an edit", async () => {

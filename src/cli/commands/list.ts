@@ -22,6 +22,7 @@ export const list: Command = {
 
 Lists everything of a kind whose ID matches one of the patterns, or all.
 KIND is tasks, templates, recordings, replays, topics, topic-handlers or service-tests.
+Where there are tasks of the cluster, a last column names the members that run them.
 
 Examples:
   $ kapacitor list tasks

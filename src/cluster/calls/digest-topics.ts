@@ -1,6 +1,6 @@
 /** `digest-topics`: one page of `[topic, digest of its states]`, in order of topics; the asker compares with its own. */
 
-import { defineCall, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import { defineCall, wireCount, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
 
 export interface DigestRequest {
   /** `next` of the page before; empty at first. */
@@ -9,6 +9,8 @@ export interface DigestRequest {
 
 export interface DigestAnswer {
   readonly topics: readonly (readonly [topic: string, digest: string])[];
+  /** Events counted per topic, in the same order; absent: not told. */
+  readonly collected?: readonly number[];
   /** To be given as `after` next; empty when this was the last page. */
   readonly next: string;
 }
@@ -26,7 +28,12 @@ export const digestTopics = defineCall<DigestRequest, DigestAnswer>({
         const [topic, digest] = wireList(item, "topic digest", 2);
         return [wireText(topic, "topic"), wireText(digest, "digest")];
       }),
+      ...(raw["collected"] === undefined ? {} : { collected: readCounts(raw["collected"]) }),
       next: wireText(raw["next"], "next"),
     };
   },
 });
+
+function readCounts(input: unknown): readonly number[] {
+  return wireList(input, "collected", TOPICS_MAX).map((count) => wireCount(count, "collected"));
+}

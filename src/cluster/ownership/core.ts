@@ -17,12 +17,11 @@ import { Dispatch } from "./dispatch.ts";
 import { type Held, newHeld } from "./held.ts";
 import { type InlineHost, InlineTopics } from "./inline-topics.ts";
 import { Journal, type StoredWrite } from "./journal.ts";
-import { Leads, type LeadsHost, type Said, type Verdict } from "./leads.ts";
+import { KeptEvents } from "./kept-events.ts";
+import type { Verdict } from "./leads.ts";
 import {
   HANDLERS_WAIT_MS,
   HELD_MAX,
-  KEPT_EVENTS_MAX,
-  KEPT_SHARE,
   LEAVE_MAX_MS,
   PULL_PAGE_MAX,
   RECENT_KEYS_MAX,
@@ -44,7 +43,7 @@ import type { PlantedAlertBug } from "./planted.ts";
 import { type PullHost, Pulls } from "./pulls.ts";
 import { digestOf, Rankings, type TopicOwners } from "./ranking.ts";
 import { type Reason, ReasonCounts } from "./reasons.ts";
-import { keyOf, stampOf } from "./stamp.ts";
+import { keyOf } from "./stamp.ts";
 import { type HeapTimer, TimerHeap } from "./timer-heap.ts";
 
 /** What the shell has to do. */
@@ -119,9 +118,8 @@ export class OwnershipCore {
   readonly #dispatch: Dispatch;
   readonly #pulls: Pulls;
   readonly #inline: InlineTopics;
-  readonly #leads: Leads;
   /** Events whose producer goes its own way. */
-  readonly #kept = new Map<Said, Held>();
+  readonly #kept: KeptEvents;
   readonly #held = new Map<string, Held>();
   /** Settled lately: key → handlers told. */
   readonly #recent = new Map<string, readonly string[]>();
@@ -169,7 +167,7 @@ export class OwnershipCore {
     );
     this.#journal = new Journal(options.boot);
     this.#inline = new InlineTopics(this.#inlineHost(random));
-    this.#leads = new Leads(this.#leadsHost());
+    this.#kept = new KeptEvents(this.#keptHost());
     this.#completions = new Completions(this.#planted("older-completion-wins"));
     this.#absences = new Absences(this.#planted("silence-is-gone") ? 0 : options.delayMs);
     this.#dispatch = new Dispatch(this.#dispatchHost());
@@ -194,18 +192,18 @@ export class OwnershipCore {
     const known = this.#held.get(key);
     if (known !== undefined) {
       this.#counts.add("duplicate_pending");
-      if (!solo) known.before = this.#sayKnown(event);
+      if (!solo) known.before = this.#kept.sayKnown(event);
       if (!known.producer) this.#becomeProducer(known);
       return;
     }
     if (this.#recent.has(key)) {
       this.#counts.add("duplicate_settled");
-      if (!solo) this.#sayKnown(event);
+      if (!solo) this.#kept.sayKnown(event);
       return;
     }
     const held = this.#hold(key, event, { solo, local, inline, producer: true });
     this.#journal.expect(held);
-    this.#placePublished(held, solo ? "take" : this.#say(held));
+    this.#placePublished(held, solo ? "take" : this.#kept.say(held));
     this.#watch(held);
   }
 
@@ -374,7 +372,7 @@ export class OwnershipCore {
 
   forgetTopic(topic: string, now: number): void {
     this.#now = now;
-    this.#leads.forgetTopic(topic);
+    this.#kept.forgetTopic(topic);
     for (const id of this.#completions.forget(topic)) this.#journal.removeCompletions(topic, id);
     for (const held of [...this.#held.values()]) {
       if (held.event.topic !== topic) continue;
@@ -455,6 +453,11 @@ export class OwnershipCore {
     return { pending, sending };
   }
 
+  /** Ages of what is known of other members' completions, ms. */
+  syncAges(): ReadonlyMap<MemberId, number> {
+    return this.#pulls.ages();
+  }
+
   /** Everything was handed over. */
   get hasLeft(): boolean {
     return this.#left;
@@ -478,7 +481,12 @@ export class OwnershipCore {
       lanes: this.#dispatch.lanes,
       sends_in_flight: this.#dispatch.sendsInFlight,
       completion_ids: this.#completions.size,
-      ...this.#counts.all(),
+      events_deduplicated:
+        this.#counts.get("duplicate_pending") + this.#counts.get("duplicate_settled"),
+      events_kept_for_lead: this.#kept.size,
+      inline_topics: this.#inline.runners.size,
+      ...this.#dispatch.takeovers,
+      ...{ superseded: 0, heartbeats_sent: 0, ...this.#counts.all() },
     };
   }
 
@@ -528,17 +536,10 @@ export class OwnershipCore {
   #takeIn(held: Held, verdict: Verdict): void {
     if (verdict === "take") this.#becomeOwner(held);
     else if (verdict === "drop") this.#dropKept(held, "lead_said_late");
-    else {
-      this.#counts.add("kept_for_lead");
-      const wait = KEPT_SHARE * this.#options.delayMs;
-      this.#timers.set(this.#now + wait, () => {
-        if (held.kept !== undefined) this.#leads.expire(held.kept);
-      });
-    }
   }
 
   #becomeOwner(held: Held): void {
-    if (held.kept !== undefined) this.#letKeptGo(held, held.kept);
+    this.#kept.letGo(held);
     if (this.#awaitsHandlers && !held.solo && !held.inline) {
       this.#counts.add("waits_for_handlers");
       this.#unaccepted.add(held);
@@ -595,7 +596,7 @@ export class OwnershipCore {
     const done = this.#recent.get(key);
     if (done !== undefined) {
       this.#counts.add("duplicate_settled");
-      this.#noteSaid(from, event, before);
+      this.#kept.note(from, event, before);
       this.#tellSettled(from, event, done);
       return;
     }
@@ -603,7 +604,7 @@ export class OwnershipCore {
     if (known !== undefined) {
       this.#counts.add("duplicate_pending");
       this.#markSource(known, from);
-      this.#noteSaid(from, event, before);
+      this.#kept.note(from, event, before);
       if (known.role === "watcher" && known.kept === undefined) this.#becomeOwner(known);
       return;
     }
@@ -620,7 +621,7 @@ export class OwnershipCore {
     const self = this.#view.localId;
     if (!acting.includes(self)) this.#counts.add("event_for_non_owner");
     else if (!home.includes(self)) this.#counts.add("stand_in");
-    this.#takeIn(held, this.#judge(held, from, before));
+    this.#takeIn(held, this.#kept.judge(held, from, before));
     if (held.settled) return;
     if (this.#leaving) this.#sendToOwners(held);
     this.#storeIfAlone(held);
@@ -743,7 +744,7 @@ export class OwnershipCore {
 
   #settle(held: Held, reason: Reason | undefined): void {
     if (reason !== undefined) this.#counts.add(reason);
-    if (held.kept !== undefined) this.#letKeptGo(held, held.kept);
+    this.#kept.letGo(held);
     held.settled = true;
     this.#held.delete(held.key);
     this.#journal.markSafe(held);
@@ -777,7 +778,6 @@ export class OwnershipCore {
   }
 
   #learned(entry: CompletionEntry): void {
-    if (this.#planted("forgets-completions")) return;
     const row = this.#completions.row(entry.topic, entry.id);
     if (row !== undefined) this.#journal.putCompletions(row);
     const evicted = this.#completions.evict();
@@ -985,51 +985,6 @@ export class OwnershipCore {
 
   // ── producers that disagree ───────────────────────────────────────────────────────────────────────────────────────
 
-  /** This member raises an event that it had not known. */
-  #say(held: Held): Verdict {
-    const { topic, id } = held.event;
-    held.before = this.#leads.lastOf(topic, id, this.#view.localId) ?? "first";
-    return this.#judge(held, this.#view.localId, held.before);
-  }
-
-  /** This member raises what another one did; returns what it raised of the ID before. */
-  #sayKnown(event: AlertEvent): Before {
-    const before = this.#leads.lastOf(event.topic, event.id, this.#view.localId) ?? "first";
-    this.#noteSaid(this.#view.localId, event, before);
-    return before;
-  }
-
-  /** A producer said what is known already. */
-  #noteSaid(producer: MemberId, event: AlertEvent, last: Before): void {
-    if (last === undefined) return;
-    const { topic, id } = event;
-    const before = last === "first" ? undefined : last;
-    const said = { topic, id, stamp: stampOf(event), producer, before, isNew: false };
-    this.#leads.said(said, false);
-  }
-
-  /** Only the first acting owner decides; the others note who says what, and hear of it. */
-  #judge(held: Held, producer: MemberId, last: Before): Verdict {
-    if (last === undefined) return "take";
-    const { event, stamp } = held;
-    const { topic, id } = event;
-    const before = last === "first" ? undefined : last;
-    const said = { topic, id, stamp, producer, before, isNew: true };
-    const isFirst = this.#rankings.of(topic).acting[0] === this.#view.localId;
-    const verdict = this.#leads.said(said, isFirst && this.#kept.size < KEPT_EVENTS_MAX);
-    if (verdict === "keep") {
-      held.kept = said;
-      this.#kept.set(said, held);
-    }
-    return verdict;
-  }
-
-  #letKeptGo(held: Held, said: Said): void {
-    held.kept = undefined;
-    this.#kept.delete(said);
-    this.#leads.forgetKept(said);
-  }
-
   #dropKept(held: Held, reason: Reason): void {
     const { event, stamp } = held;
     const { topic, id } = event;
@@ -1037,27 +992,19 @@ export class OwnershipCore {
     this.#settle(held, reason);
   }
 
-  #leadsHost(): LeadsHost {
+  #keptHost(): ConstructorParameters<typeof KeptEvents>[0] {
     const self = this.#view.localId;
     return {
-      delayMs: this.#options.delayMs,
+      ...{ self, delayMs: this.#options.delayMs, rankings: this.#rankings },
+      ...{ timers: this.#timers, counts: this.#counts },
       now: () => this.#now,
-      isActive: (member, topic) => {
+      runs: (member, topic) => {
+        if (!this.#isInline(topic)) return true;
         const { runners } = this.#inline;
-        if (member === self) return !this.#isInline(topic) || runners.isOpen(topic);
-        if (this.#rankings.isGone(member) || !this.#rankings.members.includes(member)) return false;
-        return !this.#isInline(topic) || runners.isInGroup(topic, member);
+        return member === self ? runners.isOpen(topic) : runners.isInGroup(topic, member);
       },
-      decided: (said, how) => {
-        const held = this.#kept.get(said);
-        if (held === undefined) return;
-        this.#letKeptGo(held, said);
-        if (how === "drop") this.#dropKept(held, "lead_said_same");
-        else {
-          this.#counts.add("kept_taken");
-          this.#becomeOwner(held);
-        }
-      },
+      take: (held) => this.#becomeOwner(held),
+      drop: (held) => this.#dropKept(held, "lead_said_same"),
     };
   }
 

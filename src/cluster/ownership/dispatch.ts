@@ -65,6 +65,8 @@ export class Dispatch {
   #later: Set<Lane> | undefined;
   readonly #rounds = new Rounds();
   #tickets = 0;
+  /** Takeovers by rank among the home owners: 1, 2, further ones and stand-ins. */
+  readonly #takeovers: [number, number, number] = [0, 0, 0];
   #primary = 0;
   #secondary = 0;
 
@@ -75,6 +77,11 @@ export class Dispatch {
   /** Sends started as first home owner, and as a later one. */
   get handled(): { readonly primary: number; readonly secondary: number } {
     return { primary: this.#primary, secondary: this.#secondary };
+  }
+
+  get takeovers(): Readonly<Record<string, number>> {
+    const [first, second, further] = this.#takeovers;
+    return { takeovers_rank_1: first, takeovers_rank_2: second, takeovers_rank_3_up: further };
   }
 
   get sendsInFlight(): number {
@@ -312,8 +319,12 @@ export class Dispatch {
     work.ticket = ticket;
     this.#sending.set(ticket, work);
     host.counts.add(why);
-    if (work.held.solo || host.rankings.of(work.lane.topic).home[0] === host.self) this.#primary++;
-    else this.#secondary++;
+    const rank = work.held.solo ? 0 : host.rankings.of(work.lane.topic).home.indexOf(host.self);
+    if (rank === 0) this.#primary++;
+    else {
+      this.#secondary++;
+      this.#takeovers[rank === 1 ? 0 : rank === 2 ? 1 : 2]++;
+    }
     if (!work.held.solo) {
       if (why !== "sent_by_rank_0") this.#sendHold(work);
       this.#armHold(work);

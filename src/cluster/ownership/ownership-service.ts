@@ -196,6 +196,11 @@ export class OwnershipService implements Ownership {
     return this.#core.owners(topic);
   }
 
+  /** How long ago the completions of each other member were last learned, ms; without those never asked. */
+  syncAges(): ReadonlyMap<MemberId, number> {
+    return this.#core.syncAges();
+  }
+
   /** Events kept for a topic, and sends of it under way. */
   duties(topic: string): { readonly pending: number; readonly sending: number } {
     return this.#core.duties(topic);

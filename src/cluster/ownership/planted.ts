@@ -16,8 +16,6 @@ export type PlantedAlertBug =
   | "forgets-batches"
   /** Waiting owners wait for ever. */
   | "no-takeover"
-  /** Who was told of what is not written to disk. */
-  | "forgets-completions"
   /** An older completion replaces a newer one. */
   | "older-completion-wins"
   /** Producers that are no owners keep their copies. */

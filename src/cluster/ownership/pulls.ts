@@ -204,7 +204,8 @@ export class Pulls {
     if (this.#runs.has(member) || !this.#host.others().includes(member)) return;
     const { boot, upTo } = this.#cursors.get(member) ?? { boot: "", upTo: 0 };
     const request = { boot, since: upTo, before: 0, digest: this.#host.digest() };
-    this.#runs.set(member, { boot: undefined, pages: 1, upTo: undefined, request });
+    const nothing = { boot: undefined, upTo: undefined };
+    this.#runs.set(member, { ...nothing, pages: 1, request, table: this.#table });
     this.#host.ask(member, request);
   }
 

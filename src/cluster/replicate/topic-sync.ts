@@ -124,8 +124,9 @@ export class TopicSync {
     let after = "";
     do {
       const how = { payload: { after }, timeoutMs: STATE_TIMEOUT_MS };
-      const { topics, next } = await ask(rpc, digestTopics, member, how);
-      for (const [topic, digest] of topics) {
+      const { topics, collected, next } = await ask(rpc, digestTopics, member, how);
+      for (const [i, [topic, digest]] of topics.entries()) {
+        if (isShared(topic)) this.#parts.states.mergeCollected?.(topic, collected?.[i] ?? 0);
         if (isShared(topic) && topicDigest(this.#statesOf(topic)) !== digest) differing.push(topic);
       }
       after = next;
@@ -156,10 +157,12 @@ export class TopicSync {
     const { states, isShared } = this.#parts;
     const all = states.list("", OK).filter(({ id }) => isShared(id) && isAfter(id, after));
     const chosen = all.slice(0, DIGEST_PAGE_MAX);
-    const topics = chosen
-      .map(({ id }) => [id, topicDigest(this.#statesOf(id))] as const)
-      .filter(([, digest]) => digest !== "0");
-    return { topics, next: all.length > chosen.length ? cursorOf(chosen.at(-1)?.id) : "" };
+    const told = chosen
+      .map(({ id, collected }) => ({ id, collected, digest: topicDigest(this.#statesOf(id)) }))
+      .filter(({ digest }) => digest !== "0");
+    const topics = told.map(({ id, digest }) => [id, digest] as const);
+    const collected = told.map((one) => one.collected);
+    return { topics, collected, next: all.length > chosen.length ? cursorOf(chosen.at(-1)?.id) : "" };
   }
 
   #page({ topic, buckets, after }: SyncTopicRequest): SyncTopicAnswer {

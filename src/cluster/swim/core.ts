@@ -7,7 +7,7 @@
 
 import type { LogFields, LogLevel } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
-import { INCARNATION_RESERVE, PERSIST_EVERY_MS } from "../limits.ts";
+import { INCARNATION_RESERVE, PACKET_MIN, PERSIST_EVERY_MS } from "../limits.ts";
 import { ByteWriter } from "../messages/bytes.ts";
 import { IdTable } from "../messages/member-id.ts";
 import type { Profile, Rank } from "../messages/message.ts";
@@ -56,7 +56,18 @@ export interface CoreSetup {
   /** Shared by all simulated members to save memory; each daemon has its own. */
   readonly ids?: IdTable;
   readonly planted?: ReadonlySet<PlantedBug>;
+  /** Asks the simulator whether to misbehave within what is allowed, at a named point; in production it never does. */
+  readonly mischief?: (name: MischiefPoint) => boolean;
 }
+
+/** Where the core may do the unusual but legal thing. */
+export type MischiefPoint =
+  /** Use the smallest packet. */
+  | "smallest-packet"
+  /** Write the state at once, though nothing is urgent. */
+  | "early-write"
+  /** Probe whoever was probed before once more. */
+  | "same-target";
 
 const encoder = new TextEncoder();
 
@@ -90,12 +101,15 @@ export class Core {
   /** Counts changes of cluster: what was being read when it changed belongs to the former one. */
   life = 0;
   readonly #planted: ReadonlySet<PlantedBug> | undefined;
+  readonly #mischief: ((name: MischiefPoint) => boolean) | undefined;
   readonly #writer = new ByteWriter(16 * 1024);
   readonly #recordWriter = new ByteWriter(2 * 1024);
   #counter = 0;
   #ticket = 0;
   #outstanding: number | undefined;
   #dirty = false;
+  /** Of what is to be written something is waited for. */
+  #urgent = false;
   #persistedAt = Number.NEGATIVE_INFINITY;
   #persistArmed = false;
   /** Sends over the kept connection of a tcp-only pair; set by `Links`. */
@@ -107,6 +121,7 @@ export class Core {
     this.crypto = setup.crypto;
     this.options = setup.options;
     this.#planted = setup.planted;
+    this.#mischief = setup.mischief;
     this.clusterId = setup.clusterId;
     this.clusterTag = this.#tagOf(setup.clusterId);
     this.initialized = setup.initialized;
@@ -133,6 +148,10 @@ export class Core {
 
   get profile(): Profile {
     return this.self.profile as Profile;
+  }
+
+  mischief(name: MischiefPoint): boolean {
+    return this.#mischief?.(name) === true;
   }
 
   planted(bug: PlantedBug): boolean {
@@ -205,6 +224,7 @@ export class Core {
 
   /** Largest packet towards a member, bytes. */
   packetMax(entry: Entry): number {
+    if (this.mischief("smallest-packet")) return PACKET_MIN;
     return Math.min(entry.path?.packetMax ?? this.options.packetMax, this.options.packetMax);
   }
 
@@ -275,9 +295,10 @@ export class Core {
   /** Asks for a state write: at once when urgent, else at most once a second. */
   persist(urgent: boolean): void {
     this.#dirty = true;
+    this.#urgent ||= urgent;
     if (this.#outstanding !== undefined) return;
     const due = this.#persistedAt + PERSIST_EVERY_MS;
-    if (urgent || due <= this.now) this.#flush();
+    if (urgent || due <= this.now || this.mischief("early-write")) this.#flush();
     else this.#armPersist(due);
   }
 
@@ -290,7 +311,8 @@ export class Core {
       this.log("error", "cluster state could not be saved; trying again");
       this.#dirty = true;
     }
-    if (this.#dirty) this.#armPersist(this.#persistedAt + PERSIST_EVERY_MS);
+    if (this.#dirty && this.#urgent && ok) this.#flush();
+    else if (this.#dirty) this.#armPersist(this.#persistedAt + PERSIST_EVERY_MS);
   }
 
   #armPersist(at: MonoMs): void {
@@ -309,6 +331,7 @@ export class Core {
 
   #flush(): void {
     this.#dirty = false;
+    this.#urgent = false;
     this.#persistedAt = this.now;
     this.#outstanding = ++this.#ticket;
     this.out.push({ kind: "persist", ticket: this.#ticket });

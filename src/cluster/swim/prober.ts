@@ -354,7 +354,8 @@ export class Prober {
     const core = this.#core;
     for (let round = 0; round < 2; round++) {
       while (this.#at < this.#list.length) {
-        const entry = this.#list[this.#at++] as Entry;
+        const entry = this.#list[this.#at] as Entry;
+        if (!core.mischief("same-target")) this.#at++;
         if (isProbed(entry) && core.table.get(entry.id) === entry) return entry;
       }
       this.#refill();

@@ -600,6 +600,11 @@ export class Swim {
       core.count("notes-too-large");
       return;
     }
+    // Nobody is there to hear it; whoever joins later is not meant.
+    if (core.table.live.length === 0) {
+      core.count("notes-alone");
+      return;
+    }
     const counter = ++this.#noteCounter;
     const record = { kind: "note", noteKind, origin: core.id, counter, bytes } as const;
     this.#spreader.spread(record, `note ${core.id} ${counter}`, true);

@@ -1,10 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Lanes, newHeld } from "#cluster/ownership/held.ts";
 import { ROUND_LANES_MAX } from "#cluster/ownership/limits.ts";
 import { Rounds } from "#cluster/ownership/rounds.ts";
 import { sampleAlert } from "./sample-alert.ts";
 import { everyone, raise } from "./sim/mixed.ts";
 import { type Send, Simulation } from "./sim/simulation.ts";
+
+setDefaultTimeout(30_000);
 
 const DELAY_MS = 10_000;
 

@@ -269,6 +269,19 @@ describe("placing", () => {
     expect(runner.runners.counters()["task_reports_failed"]).toBeGreaterThan(0);
   });
 
+  test("an older report is not taken for news", async () => {
+    const sites = new Sites(2, [task], 1);
+    await sites.open();
+    const [first = 1] = sites.where(task);
+    const [runner, other] = [sites.site(first), sites.site(first === 1 ? 2 : 1)];
+    const hear = other.member.answerers.get("ask-tasks");
+    const report = { running: [], blocked: [], out: [], leaving: false };
+    hear?.(runner.member.id, { what: "report", report: { ...report, number: 0 } });
+    expect(other.runners.runners(task)).toHaveLength(1);
+    hear?.(runner.member.id, { what: "report", report: { ...report, number: 1_000 } });
+    expect(other.runners.runners(task)).toHaveLength(0);
+  });
+
   test("random failures end with every task on two members, and never on fewer while all are well", async () => {
     const tasks = Array.from({ length: 12 }, (_, i) => `r${i}`);
     const sites = new Sites(4, tasks);

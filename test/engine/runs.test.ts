@@ -1,0 +1,141 @@
+/**
+ * Points go to the tasks in runs, task by task. What a task sees, and what it answers, must not depend on that.
+ */
+
+import { describe, expect, test } from "bun:test";
+import { Fork, type ForkTarget } from "#engine/fork.ts";
+import type { Point } from "#model/point.ts";
+import { TestEngine } from "#test/support/engine.ts";
+import { point } from "#test/support/points.ts";
+
+class Seen implements ForkTarget {
+  readonly dbrps = [{ db: "db", rp: "rp" }];
+  readonly measurements: ReadonlySet<string>;
+  readonly points: Point[] = [];
+  readonly seats: number[] = [];
+  runs = 0;
+
+  constructor(...measurements: string[]) {
+    this.measurements = new Set(measurements);
+  }
+
+  fieldsOf(): "all" {
+    return "all";
+  }
+
+  push(one: Point): void {
+    this.points.push(one);
+  }
+
+  pushRun(points: Point[], count: number): void {
+    this.runs++;
+    for (let i = 0; i < count; i++) {
+      this.points.push(points[i] as Point);
+      this.seats.push((points[i] as Point).seat);
+      // Allowed by the contract.
+      points[i] = point("other", {}, {}, 0);
+    }
+  }
+}
+
+describe("the fork", () => {
+  const mixed = ["cpu", "mem", "cpu", "net", "mem", "cpu"].map((name, i) =>
+    point(name, { host: `h${i}` }, { v: i }, i),
+  );
+
+  test("gives every task its points in order, in one run each", () => {
+    const fork = new Fork();
+    const targets = [new Seen("cpu"), new Seen("cpu"), new Seen("mem"), new Seen("cpu", "mem")];
+    const all = new Seen("");
+    for (const target of [...targets, all]) fork.add(target);
+    fork.pushRun(mixed, 0, mixed.length);
+    const valuesOf = (seen: Seen): unknown[] => seen.points.map(({ values }) => values[0]);
+    expect(targets.map(valuesOf)).toEqual([
+      [0, 2, 5],
+      [0, 2, 5],
+      [1, 4],
+      [0, 1, 2, 4, 5],
+    ]);
+    expect(valuesOf(all)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect([...targets, all].map(({ runs }) => runs)).toEqual([1, 1, 1, 1, 1]);
+    fork.close();
+  });
+
+  test("gives the part asked for, and seats only while the run lasts", () => {
+    const fork = new Fork();
+    const seen = new Seen("mem");
+    fork.add(seen);
+    fork.pushRun(mixed, 1, 5);
+    expect(seen.points).toEqual([mixed[1], mixed[4]] as Point[]);
+    expect(seen.seats).toEqual([0, 3]);
+    expect(mixed.map(({ seat }) => seat)).toEqual([-1, -1, -1, -1, -1, -1]);
+    fork.close();
+  });
+
+  test("a target without runs gets the points one by one", () => {
+    const fork = new Fork();
+    const got: number[] = [];
+    const target = {
+      dbrps: [{ db: "db", rp: "rp" }],
+      measurements: new Set(["cpu"]),
+      fieldsOf: () => "all" as const,
+      push: ({ timeMs }: Point) => void got.push(timeMs),
+    };
+    fork.add(target);
+    fork.pushRun(mixed, 0, mixed.length);
+    expect(got).toEqual([0, 2000, 5000]);
+    fork.close();
+  });
+});
+
+describe("conditions shared by tasks", () => {
+  const LINES = Array.from({ length: 600 }, (_, i) => {
+    const field = i % 7 === 0 ? 'w="x"' : `v=${i % 10}`;
+    return `m,host=h${i % 3} ${field} ${i}000000000\n`;
+  }).join("");
+
+  /** Events of the tasks as `time level`, and the counters of their nodes. */
+  async function outcome(tasks: readonly string[], lines: readonly string[]) {
+    const t = new TestEngine();
+    tasks.forEach((script, i) => {
+      expect(t.start(`t${i}`, script)).toEqual({ kind: "started" });
+    });
+    for (const body of lines) await t.write(body);
+    const events = tasks.map((_, i) =>
+      t.alerts.events
+        .filter(({ taskName }) => taskName === `t${i}`)
+        .map(({ time, level, id }) => `${time.ms} ${level} ${id}`),
+    );
+    const stats = tasks.map((_, i) => {
+      const nodes = t.engine.stats(`t${i}`)?.nodeStats ?? {};
+      return Object.entries(nodes).map(([name, { collected, errors, working_cardinality }]) => ({
+        ...{ name, collected, errors, working_cardinality },
+      }));
+    });
+    await t.engine.close();
+    return { events, stats };
+  }
+
+  const where = (topic: string): string =>
+    `stream|from().measurement('m').groupBy('host')|where(lambda: "v" > 4.0)
+    |alert().crit(lambda: "v" > 7.0).topic('${topic}')`;
+  const windows = `stream|from().measurement('m')|window().period(20s).every(10s)
+    |where(lambda: "v" > 4.0)|count('v')|alert().crit(lambda: "count" > 8).topic('two')`;
+  const branches = `var a = stream|from().measurement('m')|where(lambda: "v" > 4.0)
+    var b = stream|from().measurement('m')|where(lambda: "v" <= 7.0)
+    a|union(b)|alert().crit(lambda: "v" > 7.0).topic('three')`;
+
+  test("runs of many points and points that come alone end the same", async () => {
+    const tasks = [where("one"), windows, where("other"), branches];
+    const alone = LINES.split("\n").slice(0, -1);
+    const together = await outcome(tasks, [LINES]);
+    expect(together.events.every(({ length }) => length > 0)).toBe(true);
+    expect(together).toEqual(await outcome(tasks, alone));
+  });
+
+  test("a point that cannot be judged is an error in every task", async () => {
+    const { stats } = await outcome([where("one"), where("other")], [LINES]);
+    const errors = stats.map((nodes) => nodes.find(({ name }) => name === "where2")?.errors);
+    expect(errors).toEqual([86, 86]);
+  });
+});

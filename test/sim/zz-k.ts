@@ -1,0 +1,10 @@
+import { detection, formed, healing, joined, pauseMarks, probesUntilHit, quietTraffic, spread } from "./measures.ts";
+const n=1000;
+const cpu=()=>{const c=process.cpuUsage(); return ((c.user+c.system)/1e6).toFixed(0)};
+const lap=(w:string,x?:unknown)=>{console.log(w.padEnd(8),"cpu",cpu(),"rss",(process.memoryUsage().rss/1e6).toFixed(0),"virtual",village.clock.now|0,JSON.stringify(x)); };
+const {village,formMs}=formed(n,1); lap("formed",formMs);
+lap("quiet",quietTraffic(village,30000)); 
+for(let i=0;i<3;i++) lap("spread",spread(village));
+for(let i=0;i<4;i++) lap("silent",detection(village,"silent")); for(let i=0;i<4;i++) lap("died",detection(village,"died"));
+lap("pause",pauseMarks(village,2000)); lap("joined",joined(village)); lap("probes",probesUntilHit(village,30000));
+lap("heal",healing(village)); 
