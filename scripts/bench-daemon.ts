@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpuSeconds, memoryMiB, resetPeak } from "./bench-process.ts";
+import { atExit, cpuSeconds, memoryMiB, resetPeak } from "./bench-process.ts";
 import { Member, until } from "./lab.ts";
 
 export const DATABASE = "bench";
@@ -27,9 +27,14 @@ export function launchDaemonsWith(words: readonly string[]): void {
 
 export class BenchDaemon implements AsyncDisposable {
   readonly #member: Member;
+  readonly #keep: () => void;
 
   private constructor(member: Member) {
     this.#member = member;
+    this.#keep = atExit(() => {
+      if (member.pid > 0) process.kill(member.pid, "SIGKILL");
+      rmSync(member.directory, { recursive: true, force: true });
+    });
   }
 
   static async start({ influxUrl }: DaemonOptions = {}): Promise<BenchDaemon> {
@@ -125,6 +130,7 @@ export class BenchDaemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#member.kill("SIGKILL");
+    this.#keep();
     rmSync(this.#member.directory, { recursive: true, force: true });
   }
 }

@@ -251,7 +251,7 @@ function simulatedSilence(n: number): number {
 function simulated(n: number): number {
   const { village, formMs } = formed(n, 1);
   let missed = report("joins", n, formMs / 1_000);
-  const quiet = quietTraffic(village, 30_000);
+  const quiet = quietTraffic(village, 60_000);
   missed += report(
     "bytes",
     n,

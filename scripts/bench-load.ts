@@ -7,7 +7,7 @@
  */
 
 import { type BodyOptions, bodies } from "#test/bench/scenario-data.ts";
-import { drive, type Feed, type Prepared, post } from "./bench-client.ts";
+import { type Drive, drive, type Feed, type Prepared, post } from "./bench-client.ts";
 import { BenchDaemon, DATABASE } from "./bench-daemon.ts";
 import { type Figures, type Measurement, quantile } from "./bench-figures.ts";
 import { Receiver } from "./bench-receiver.ts";
@@ -17,6 +17,7 @@ export const CONNECTIONS = 4;
 export const WRITE_PATH = `/kapacitor/v1/write?db=${DATABASE}&rp=autogen&precision=ns`;
 export const LINES_PER_BODY = 1_000;
 const WARM_SHARE = 0.1;
+const HOSTS_MIN = 10;
 const ENDLESS_POINTS = 100_000;
 const ENDLESS_ROUNDS_MAX = 100;
 const LINE_FEED = 10;
@@ -36,10 +37,12 @@ export interface FeedOptions {
   readonly firstRound?: number;
 }
 
-/** How many hosts and rounds a scaled scenario has. */
-export function sizeOf(data: Data, scale: number, growsHosts = false): Written {
-  const shrunk = growsHosts && scale < 1;
-  const hosts = shrunk ? Math.max(10, Math.round(data.hosts * scale)) : data.hosts;
+/** How many hosts and rounds there are; trial runs have fewer hosts, so that windows still close. */
+export function sizeOf(data: Data, scale: number): Written {
+  const hosts = Math.max(
+    Math.min(data.hosts, HOSTS_MIN),
+    Math.round(data.hosts * Math.min(1, scale)),
+  );
   const perRound = hosts * data.measurements.length;
   const rounds = Math.max(2, Math.round((data.points * scale) / perRound));
   return { hosts, rounds, each: hosts * rounds };
@@ -114,51 +117,75 @@ export async function defineTasks(
 export async function measureLoad(scenario: Scenario, scale: number): Promise<Figures> {
   await using receiver = await Receiver.start();
   await using daemon = await BenchDaemon.start();
-  const { data, growsHosts = false } = scenario;
-  const size = sizeOf(data, scale, growsHosts);
-  const feeds = feedsOf(data, size);
+  const size = sizeOf(scenario.data, scale);
+  const feeds = feedsOf(scenario.data, size);
   const tasks = await defineTasks(daemon, scenario, receiver, scale);
-  const earlier = growsHosts ? await getGoing(daemon, data, size) : 0;
+  const earlier = scenario.growsHosts ? await getGoing(daemon, scenario.data, size) : 0;
   const memoryBefore = daemon.memoryMiB();
-  const phase = (from: number, to: number, onAnswer = (_ms: number): void => {}) => {
+  const answers: number[] = [];
+  const part = (from: number, to: number): Promise<Drive> => {
     const at = (feed: readonly Prepared[], share: number) => Math.floor(feed.length * share);
-    const part = feeds.map((feed) => feed.slice(at(feed, from), at(feed, to)));
-    return drive(daemon.url, part, { onAnswer });
+    const parts = feeds.map((feed) => feed.slice(at(feed, from), at(feed, to)));
+    return drive(daemon.url, parts, { onAnswer: (ms) => answers.push(ms) });
   };
-  const warm = await phase(0, WARM_SHARE);
+  const warm = await part(0, WARM_SHARE);
   const some = tasks.length > SAMPLED_TASKS ? [...sample(tasks)] : tasks;
   const alertsBefore = await settled(daemon, some, receiver);
+  answers.length = 0;
   daemon.resetPeak();
-  const answers: number[] = [];
-  const onAnswer = (ms: number): unknown => answers.push(ms);
-  const cpuBefore = daemon.cpuSeconds();
-  const start = performance.now();
-  const firstRound = Math.max(WARM_SHARE, 1 / size.rounds);
-  const first = await phase(WARM_SHARE, firstRound, onAnswer);
-  const cpuFirst = daemon.cpuSeconds();
-  const later = await phase(firstRound, 1, onAnswer);
+  const [cpuBefore, start] = [daemon.cpuSeconds(), performance.now()];
+  const allSeen = Math.max(WARM_SHARE, 1 / size.rounds);
+  const first = await part(WARM_SHARE, allSeen);
+  const cpuSeen = daemon.cpuSeconds();
+  const later = await part(allSeen, 1);
   const alerts = await settled(daemon, some, receiver);
   const seconds = (performance.now() - start) / 1000;
-  const cpuAfter = daemon.cpuSeconds();
-  const [peak, now] = [daemon.memoryMiB("peak"), daemon.memoryMiB()];
-  const cpu = cpuAfter - cpuBefore;
+  const cpu = daemon.cpuSeconds() - cpuBefore;
   const points = first.points + later.points;
+  const figures = figuresOf(scenario, {
+    ...{ points, seconds, cpu, tasks: tasks.length, alerts: alerts - alertsBefore },
+    ...{ hosts: size.hosts, answers, peakMiB: daemon.memoryMiB("peak") },
+    grownMiB: daemon.memoryMiB() - memoryBefore,
+    cpuPerKnown: (cpuBefore + cpu - cpuSeen) / later.points,
+  });
   const written = { ...size, each: size.each + earlier };
   const raised = await settled(daemon, tasks, receiver);
   await check(daemon, scenario, tasks, { written, total: earlier + warm.points + points, raised });
-  answers.sort((a, b) => a - b);
-  const perTask = { "ns CPU per point and task": (cpu * 1e9) / points / tasks.length };
-  const perSeries = {
-    "KiB per series": ((now - memoryBefore) * 1024) / size.hosts,
-    "ns CPU per point of a known series": ((cpuAfter - cpuFirst) * 1e9) / later.points,
+  return figures;
+}
+
+/** One round of a load; times in seconds. */
+interface Measured {
+  readonly points: number;
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly tasks: number;
+  readonly alerts: number;
+  readonly hosts: number;
+  /** Milliseconds of every write. */
+  readonly answers: readonly number[];
+  readonly peakMiB: number;
+  /** Resident memory more than before the hosts were known. */
+  readonly grownMiB: number;
+  /** CPU time of a point after every host has sent one. */
+  readonly cpuPerKnown: number;
+}
+
+function figuresOf({ perTask, growsHosts, targets }: Scenario, measured: Measured): Figures {
+  const { points, seconds, cpu, answers } = measured;
+  const ofTask = { "ns CPU per point and task": (cpu * 1e9) / points / measured.tasks };
+  const ofSeries = {
+    "KiB per series": (measured.grownMiB * 1024) / measured.hosts,
+    "ns CPU per point of a known series": measured.cpuPerKnown * 1e9,
   };
-  const storm = { "events/CPU-s": (alerts - alertsBefore) / cpu };
+  const isStorm = targets?.["events/CPU-s"] !== undefined;
+  const sorted = answers.toSorted((a, b) => a - b);
   return {
     ...{ "points/CPU-s": points / cpu, "points/s": points / seconds, cores: cpu / seconds },
-    ...(scenario.perTask ? perTask : {}),
-    ...(growsHosts ? perSeries : {}),
-    ...(scenario.targets?.["events/CPU-s"] === undefined ? {} : storm),
-    ...{ "write p99 ms": quantile(answers, 0.99), "MiB peak": peak },
+    ...(perTask ? ofTask : {}),
+    ...(growsHosts ? ofSeries : {}),
+    ...(isStorm ? { "events/CPU-s": measured.alerts / cpu } : {}),
+    ...{ "write p99 ms": quantile(sorted, 0.99), "MiB peak": measured.peakMiB },
   };
 }
 

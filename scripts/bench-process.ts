@@ -1,5 +1,5 @@
 /**
- * CPU time and memory of another process, as Linux counts them in /proc.
+ * CPU time and memory of another process, as Linux counts them in /proc; and that no such process outlives this one.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -31,4 +31,25 @@ export function resetPeak(pid: number): void {
   } catch {
     // A container without the right to: the figure is then too high, never too low.
   }
+}
+
+const undos = new Set<() => void>();
+
+/** Runs when this process ends, also by SIGINT and SIGTERM; the returned function takes it back. */
+export function atExit(undo: () => void): () => void {
+  listen();
+  undos.add(undo);
+  return () => undos.delete(undo);
+}
+
+let isListening = false;
+
+function listen(): void {
+  if (isListening) return;
+  isListening = true;
+  process.on("exit", () => {
+    for (const undo of undos) undo();
+  });
+  process.on("SIGINT", () => process.exit(130));
+  process.on("SIGTERM", () => process.exit(143));
 }

@@ -8,6 +8,7 @@
 
 import { Connection, post } from "./bench-client.ts";
 import { quantile } from "./bench-figures.ts";
+import { atExit } from "./bench-process.ts";
 import { until } from "./lab.ts";
 
 export interface Report {
@@ -43,10 +44,12 @@ export function probeTask(receiver: Receiver): string {
 export class Receiver implements AsyncDisposable {
   readonly url: string;
   readonly #process: Bun.Subprocess;
+  readonly #keep: () => void;
 
   private constructor(url: string, process: Bun.Subprocess) {
     this.url = url;
     this.#process = process;
+    this.#keep = atExit(() => process.kill("SIGKILL"));
   }
 
   static async start(answerMs = 0): Promise<Receiver> {
@@ -85,6 +88,7 @@ export class Receiver implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;
+    this.#keep();
   }
 }
 

@@ -81,7 +81,9 @@ const [, , first = "run"] = process.argv;
 const verb = first.startsWith("-") ? "run" : first;
 const words = process.argv.slice(first === verb ? 3 : 2);
 if (!["failover", "gossip", "list", "restart", "run", "soak", "startup"].includes(verb)) {
-  console.error("say which: ./scripts/bench [run], soak, failover, gossip, restart, startup or list");
+  console.error(
+    "say which: ./scripts/bench [run], soak, failover, gossip, restart, startup or list",
+  );
   process.exit(2);
 }
 if (verb === "list") {

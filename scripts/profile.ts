@@ -86,7 +86,6 @@ async function profile(): Promise<void> {
   await using daemon = await BenchDaemon.start();
   await defineTasks(daemon, scenario, receiver);
   let isOver = false;
-  let points = 0;
   const load = drive(daemon.url, endlessFeeds(scenario.data), { stop: () => isOver });
   load.catch(() => {}); // It is awaited below; until then nobody listens.
   await Bun.sleep(WARM_SECONDS * 1000);
@@ -99,7 +98,7 @@ async function profile(): Promise<void> {
   process.kill(daemon.pid, "SIGUSR2");
   await written(path);
   isOver = true;
-  ({ points } = await load);
+  const { points } = await load;
   await written(`${path}.heap`);
   rmSync(`${path}.started`);
   console.log(`${name}: ${scenario.what}; ${points} points in all, ${cores.toFixed(2)} cores\n`);

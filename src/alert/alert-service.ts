@@ -229,7 +229,8 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
       if (!this.#passes(handler, { event, previousLevel, match, silencedBy }, now)) continue;
       if (handler.external) {
         wanted.push(handler.identity.id);
-        handler.newerExists(event.id);
+        // One that arrives late supersedes nothing.
+        if (this.#isNewest(event)) handler.newerExists(event.id);
       } else internal.push(handler);
     }
     for (const handler of internal) handler.send(--this.#internalTicket, { event, previousLevel });
@@ -401,6 +402,12 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     const { ms, ns } = event.time;
     const isBefore = state !== undefined && compareTime(state.time.ms, state.time.ns, ms, ns) < 0;
     return isBefore ? state.level : OK;
+  }
+
+  /** Is it what the topic knows of its ID now? */
+  #isNewest({ topic, id, time }: AlertEvent): boolean {
+    const state = this.#topics.event(topic, id);
+    return state === undefined || compareTime(time.ms, time.ns, state.time.ms, state.time.ns) >= 0;
   }
 
   #find(topic: string, id: string): AttachedHandler | undefined {

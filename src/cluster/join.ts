@@ -24,6 +24,8 @@ const OFFER_MS = 10_000;
 const ADDS_AT_ONCE = 8;
 /** For another member to record a removal, milliseconds; the hand-over comes before it. */
 const REMOVE_MS = 10_000;
+/** For gossip to tell a member that it was removed, when the connection to the one that did it is lost, milliseconds. */
+const NEWS_MS = 500;
 /** How many others a member asks to record its own removal. */
 const TAKERS_MAX = 3;
 
@@ -196,8 +198,8 @@ export class Join {
         await rpc.call(taker, "remove-member", { id: swim.id }, REMOVE_MS);
         return;
       } catch (error) {
-        // Gossip may tell us before the answer comes, which ends the connection it would come by.
-        if (swim.clusterId !== cluster) return;
+        // Who took it closes the connection that its answer would come by, before or after gossip tells us.
+        if (await this.#host.until(() => swim.clusterId !== cluster, NEWS_MS)) return;
         last = errorMessage(error);
       }
     }

@@ -72,7 +72,8 @@ export class InProcessEngine implements EngineHost {
   readonly #bytesMax: number;
   readonly #writesMax: number;
   readonly #meters = new Map<string, RateMeter>();
-  readonly #queue: Job[] = [];
+  /** From `#head` on; before it stand places of finished jobs, emptied, since a job holds its body and points. */
+  readonly #queue: (Job | undefined)[] = [];
   #head = 0;
   /** Groups expired since the table of series started anew. */
   #expired = 0;
@@ -220,7 +221,7 @@ export class InProcessEngine implements EngineHost {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const job of this.#queue.splice(0).slice(this.#head)) job.answer({ kind: "overloaded" });
+    for (const job of this.#queue.splice(0)) job?.answer({ kind: "overloaded" });
     this.#head = 0;
     this.#bytes = 0;
     await this.#master.suspendAll();
@@ -327,7 +328,7 @@ export class InProcessEngine implements EngineHost {
   }
 
   #finish(job: Job, outcome: WriteOutcome): void {
-    this.#head++;
+    this.#queue[this.#head++] = undefined;
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0;
       this.#head = 0;

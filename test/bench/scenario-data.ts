@@ -34,15 +34,19 @@ const LINES: Readonly<Record<string, Line>> = {
     `available_percent=${long(r)},buffered=${r.u32()}i,cached=${r.u32()}i,free=${r.u32()}i,` +
     `inactive=${r.u32()}i,total=16821850112i,used=${r.u32()}i,used_percent=${long(r)}`,
   disk: (host, _, r) =>
-    `disk,dc=dc${host % 7},device=sda1,fstype=ext4,${hostTags(host)} free=${r.u32()}i,` +
-    `inodes_free=${r.u32()}i,total=105555197952i,used=${r.u32()}i,used_percent=${long(r)}`,
+    `disk,dc=dc${host % 7},device=sda1,fstype=ext4,${hostTags(host)},mode=rw,path=/ ` +
+    `free=${r.u32()}i,inodes_free=${r.u32()}i,inodes_total=6553600i,inodes_used=${r.below(1e6)}i,` +
+    `total=105555197952i,used=${r.u32()}i,used_percent=${long(r)}`,
   net: (host, n, r) =>
-    `net,dc=dc${host % 7},${hostTags(host)} bytes_recv=${n * 1_250_000 + r.below(1_200_000)}i,` +
+    `net,dc=dc${host % 7},${hostTags(host)},interface=eth0 ` +
+    `bytes_recv=${n * 1_250_000 + r.below(1_200_000)}i,` +
     `bytes_sent=${n * 650_000 + r.below(600_000)}i,drop_in=${r.below(3)}i,drop_out=0i,err_in=0i,` +
-    `packets_recv=${n * 900 + r.below(800)}i`,
+    `err_out=0i,packets_recv=${n * 900 + r.below(800)}i,packets_sent=${n * 800 + r.below(700)}i`,
   http_access: (host, _, r) =>
-    `http_access,dc=dc${host % 7},${hostTags(host)} agent="curl/7.88.1",bytes=${r.below(1e5)}i,` +
-    `path="/api/v1/items",resp_ms=${long(r)},slow=${r.below(2) === 0 ? "true" : "false"}`,
+    `http_access,dc=dc${host % 7},${hostTags(host)},resp_code=${r.below(9) === 0 ? 404 : 200},verb=GET ` +
+    `agent="Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",bytes=${r.below(1e5)}i,` +
+    `client_ip="10.1.${r.below(256)}.${r.below(256)}",path="/api/v1/items?tag=\\"new\\"",` +
+    `resp_ms=${long(r)},slow=${r.below(2) === 0 ? "true" : "false"}`,
   tiny: (host, _, r) => `tiny,host=host-${host} v=${r.below(1e4) / 100}`,
   /** Numbered from 0 in the order in which they are made. */
   event: (host, n) => `event,host=host-${host} seq=${n}i`,

@@ -34,7 +34,8 @@ test("a member is added and another one removed while alerts come", async () => 
   if (first === undefined) throw new Error("four members");
   // Who feeds a member that is leaving gets its alerts from it alone, as a member alone tells by itself.
   inside = inside.filter((member) => member !== first);
-  await Bun.sleep(200);
+  const round = second;
+  await until("no write to it is under way", 10_000, () => second > round + 1);
   const { url } = cluster.members.find((member) => member !== first)?.process ?? fourth.process;
   mustRun("kapacitorctl", "member", "remove", first.id, "-url", url);
   await Bun.sleep(1_500);

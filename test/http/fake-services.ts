@@ -60,7 +60,8 @@ export class FakeEngine implements EngineHost {
     const { db, rp, precision, body } = chunk;
     const read = this.#reader.read(body, { db, rp, precision, now: ZERO_TIME }, () => {});
     if (read.errors.length > 0) return { kind: "malformed", errors: read.errors };
-    this.written.push({ ...chunk, body: chunk.body.slice() });
+    // A copy (the `slice` of a Buffer is none): the bytes are borrowed until the answer.
+    this.written.push({ ...chunk, body: new Uint8Array(chunk.body) });
     return { kind: "written", points: read.points };
   }
 

@@ -62,9 +62,6 @@ export class AlertChecker implements AlertWitness {
   readonly #published = new Map<string, Published>();
   readonly #knowledge = new Map<number, Knowledge>();
   readonly #explanations: Explanations;
-  /** When a member last woke from a pause that it must have noticed. */
-  readonly #wokeAt = new Map<number, number>();
-  readonly #pausedAt = new Map<number, number>();
   readonly counts = new Map<string, number>();
   #quietAt = Number.POSITIVE_INFINITY;
 
@@ -137,8 +134,8 @@ export class AlertChecker implements AlertWitness {
 
   /** A9: after a stall nothing is sent before somebody was asked, for a bounded time. */
   #checkWake(member: SimMember, at: string): void {
-    const wokeAt = this.#wokeAt.get(member.index);
-    if (wokeAt === undefined) return;
+    const { wokeAt, sleptMs } = member;
+    if (sleptMs < STALL_MS) return;
     const { now } = this.#world.clock;
     const wait = Math.min(1_000, this.#frame.alerts.delayMs) - 5;
     const { pulledAt, up } = this.#of(member);
@@ -149,23 +146,6 @@ export class AlertChecker implements AlertWitness {
   faultBegins(fault: Fault): void {
     const { clock } = this.#world;
     this.#explanations.add(fault, clock.now);
-    const member = this.#frame.members[fault.target];
-    if (fault.kind !== "pause" || member === undefined) return;
-    const { boot } = member;
-    if (!member.paused) this.#pausedAt.set(member.index, clock.now);
-    clock.after(fault.lengthMs, () => this.#woke(member, boot));
-  }
-
-  #woke(member: SimMember, boot: number): void {
-    const { now } = this.#world.clock;
-    const since = this.#pausedAt.get(member.index);
-    if (since === undefined || member.boot !== boot) return;
-    if (now - since < STALL_MS) {
-      this.#pausedAt.delete(member.index);
-      return;
-    }
-    this.#pausedAt.delete(member.index);
-    this.#wokeAt.set(member.index, now);
   }
 
   #sent(send: Send): void {

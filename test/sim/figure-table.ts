@@ -43,7 +43,7 @@ function effortFor(n: number): Effort {
   if (n <= 30) return { seeds: 5, samples: 60, notes: 2_000, quietMs: 120_000 };
   if (n <= 100) return { seeds: 3, samples: 34, notes: 1_500, quietMs: 60_000 };
   if (n <= 300) return { seeds: 1, samples: 16, notes: 200, quietMs: 60_000 };
-  return { seeds: 1, samples: 8, notes: 50, quietMs: 30_000 };
+  return { seeds: 1, samples: 8, notes: 50, quietMs: 60_000 };
 }
 
 /** All figures of a size but the hour's. `seeds` instead of the usual number. */

@@ -92,7 +92,12 @@ function showCounters(counters: Readonly<Record<string, number>>): void {
   for (const name of Object.keys(counters).sort()) console.log(`  ${name}  ${counters[name]}`);
 }
 
-function tell({ failed }: WorkerResult): void {
+const PROGRESS_EVERY = 1_000;
+let done = 0;
+
+function tell({ failed, runs }: WorkerResult): void {
+  done += runs;
+  if (done % PROGRESS_EVERY === 0) console.log(`${done} done`);
   for (const { seed, failure } of failed) console.log(`FAILED ${seed}: ${failure}`);
 }
 

@@ -85,6 +85,10 @@ export class SimMember implements Host {
   diskDelayMs = 2;
   diskFails = false;
   paused = false;
+  #pausedAt = 0;
+  /** When its last pause ended, and how long that was, ms. */
+  wokeAt = Number.NEGATIVE_INFINITY;
+  sleptMs = 0;
   /** Each step takes up to this long, milliseconds. */
   slowMs = 0;
   /** `[alert] redundancy` from its next start on. */
@@ -201,12 +205,15 @@ export class SimMember implements Host {
   }
 
   pause(): void {
+    if (!this.paused) this.#pausedAt = this.#world.clock.now;
     this.paused = true;
   }
 
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
+    this.wokeAt = this.#world.clock.now;
+    this.sleptMs = this.wokeAt - this.#pausedAt;
     this.#drain();
   }
 

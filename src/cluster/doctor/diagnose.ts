@@ -9,6 +9,7 @@ import type { ClusterView, MemberId, MemberView } from "../ports.ts";
 import { shownStatus } from "../shown-status.ts";
 import { pathAdvice } from "./advice.ts";
 import {
+  type Fault,
   type MemberFacts,
   type MemberReport,
   PATH_CHECKS,
@@ -95,6 +96,10 @@ class Diagnosis {
     return members.flatMap((member): Problem[] => {
       if (member.id === localId) return [];
       if (this.#gone.has(member.id)) return [this.#goneProblem(member)];
+      if (this.#isLocked(member.id)) {
+        const what = "it turns the others away: it may hold no key in common with them";
+        return [this.#about(member.id, "keys", what, LOCKED_ADVICE)];
+      }
       if (this.#isElsewhere(member.id)) return [];
       const found: Problem[] = [];
       const { error } = this.#gathered.find(({ id }) => id === member.id) ?? {};
@@ -138,6 +143,16 @@ class Diagnosis {
           `nobody reaches it (${shown}): its host does not answer`,
           `check host and network; if it is gone for good: kapacitorctl member remove ${id}`,
         );
+  }
+
+  /** Its ports are open, but nobody who looked got a word out of it: what differing keys or certificates do. */
+  #isLocked(id: MemberId): boolean {
+    const isTurnedAway = (check: string): boolean => {
+      const seen = this.#checks.filter((one) => one.to === id && one.check === check);
+      return seen.length > 0 && seen.every(({ fault }) => fault !== undefined && AWAY.has(fault));
+    };
+    const { report } = this.#gathered.find((one) => one.id === id) ?? {};
+    return report === undefined && isTurnedAway("rpc") && isTurnedAway("gossip-tcp");
   }
 
   #isElsewhere(id: string): boolean {
@@ -250,8 +265,9 @@ class Diagnosis {
     for (const check of PATH_CHECKS) {
       for (const seen of this.#checks) {
         if (seen.check !== check || seen.fault === undefined || this.#gone.has(seen.to)) continue;
-        // Gossip turns away another cluster's member; the row about the cluster says it.
-        if (this.#isElsewhere(seen.to) && check !== "names" && check !== "api") continue;
+        // Members turn away another cluster's, and those without a common key; the row about that says it.
+        const isTold = this.#isElsewhere(seen.to) || this.#isLocked(seen.to);
+        if (isTold && check !== "names" && check !== "api") continue;
         const key = `${seen.to} ${check} ${seen.fault} ${seen.address}`;
         const row = rows.get(key);
         if (row === undefined) rows.set(key, { seen, from: [seen.from] });
@@ -274,6 +290,11 @@ class Diagnosis {
     });
   }
 }
+
+const AWAY: ReadonlySet<Fault> = new Set(["closed", "refused-us", "wrong-answer"]);
+
+const LOCKED_ADVICE =
+  "compare [cluster] encryption-keys and [rpc] TLS settings with the others', and see its log";
 
 const CLOCK_ADVICE =
   "let NTP or chrony set the clocks; notifications do not depend on them, logs do";

@@ -159,10 +159,13 @@ export class Dispatch {
     this.#merge(entry, via);
     const lane = this.#lanes.get(entry);
     if (lane === undefined) return;
-    lane.holder = undefined;
-    lane.heldSince = undefined;
     this.#rounds.calm(lane);
-    if (via === "notice") lane.renewedAt = this.#host.now();
+    if (via === "notice") {
+      // A pull tells of the past, perhaps of long ago; who works on the lane now is another question.
+      lane.holder = undefined;
+      lane.heldSince = undefined;
+      lane.renewedAt = this.#host.now();
+    }
     for (const work of [...lane.works]) this.#closeIfOlder(work, entry, via);
     this.run(lane);
   }
@@ -203,8 +206,7 @@ export class Dispatch {
       return;
     }
     this.#endSending(work);
-    // The next event of the ID is the first owner's again, who can begin with it only now.
-    work.lane.renewedAt = this.#host.now();
+    work.lane.endedAt = this.#host.now();
     if (succeeded === true) this.#sendSucceeded(work);
     else this.#sendFailed(work, succeeded === "turn over" ? "for now" : "for good");
     this.run(work.lane);
@@ -326,7 +328,7 @@ export class Dispatch {
       this.#takeovers[rank === 1 ? 0 : rank === 2 ? 1 : 2]++;
     }
     if (!work.held.solo) {
-      if (why !== "sent_by_rank_0") this.#sendHold(work);
+      if (why !== "sent_by_rank_0" || this.#wasAnothers(work)) this.#sendHold(work);
       this.#armHold(work);
     }
     host.start(ticket, work.held.event, work.handler, this.#canBeTakenOver(work));
@@ -337,6 +339,12 @@ export class Dispatch {
     if (held.solo || held.excused) return false;
     const { rankings, self } = this.#host;
     return rankings.of(lane.topic).acting.some((member) => member !== self && !never.has(member));
+  }
+
+  /** Who told the last event of this ID may go on with the next one, unless it hears that it is taken. */
+  #wasAnothers({ lane }: Work): boolean {
+    const last = this.#host.completions.last(lane.topic, lane.id, lane.handler);
+    return last !== undefined && last.by !== this.#host.self;
   }
 
   #armHold(work: Work): void {
@@ -527,7 +535,9 @@ export class Dispatch {
     // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
     const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
     const renewed = Math.max(received, lane.renewedAt) + rank * delayMs;
-    const waited = Math.max(renewed, grace);
+    // The next event of an ID is the first owner's again, who can begin with it only when this one's end is known.
+    const turn = lane.endedAt + rank * Math.min(RANK_GRACE_MS, delayMs);
+    const waited = Math.max(renewed, grace, turn);
     if (!holding || lane.heldSince === undefined) return { at: waited, why };
     const cap = lane.heldSince + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
     return cap < waited ? { at: cap, why: "takeover_hold_cap" } : { at: waited, why };

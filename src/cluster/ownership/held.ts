@@ -77,6 +77,8 @@ export interface Lane extends LaneId {
   holder: MemberId | undefined;
   /** Last sign of work by another owner; core time. */
   renewedAt: number;
+  /** When a send of this member last ended; core time. */
+  endedAt: number;
   /** First HOLD without progress since. */
   heldSince: number | undefined;
   timer: HeapTimer | undefined;
@@ -186,6 +188,7 @@ export class Lanes {
         works: [],
         holder: undefined,
         renewedAt: Number.NEGATIVE_INFINITY,
+        endedAt: Number.NEGATIVE_INFINITY,
         heldSince: undefined,
         timer: undefined,
         restUntil: Number.NEGATIVE_INFINITY,

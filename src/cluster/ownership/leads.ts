@@ -3,7 +3,7 @@
  *
  * Members that run the same task on the same data raise the same keys, and nothing here touches those, nor a key that one
  * of them missed. Proof of disagreement is a *pair*: the same level, said by both at different times within a short while,
- * each without having said what the other said, and nothing else said in between (batch tasks on unaligned schedules, repeats counted from another start).
+ * each without having said what the other said (while they speak in order), and nothing else said in between (batch tasks on unaligned schedules, repeats counted from another start).
  * The first producer seen leads. What a producer proven to disagree says is kept: until the lead says the same level
  * (dropped), the very same event, or is gone (taken), or the wait is over: taken, and it leads from now on, unless the
  * lead said that level shortly before or repeats it at longer intervals. Source: cluster-behaviour U16.
@@ -58,6 +58,8 @@ interface Entry {
   /** Taken from another one than the lead, who has not said it yet. */
   ahead: { readonly event: Said; readonly at: number } | undefined;
   kept: Kept[];
+  /** A producer raised an older event after a newer one: who has said what is no proof of anything then. */
+  isScrambled: boolean;
   /** The newest that was taken. */
   newest: Stamp | undefined;
 }
@@ -79,6 +81,8 @@ export class Leads {
   /** What to do with what a producer says; `judge` false only notes it. Kept events are decided through the host. */
   said(event: Said, judge: boolean): Verdict {
     const entry = this.#entry(event);
+    const { before, stamp } = event;
+    if (before !== undefined && compareStamps(stamp, before) < 0) entry.isScrambled = true;
     this.#moveLead(entry, event);
     if (event.producer === entry.lead) {
       const late = this.#isLate(entry, event);
@@ -106,7 +110,7 @@ export class Leads {
     const kept = entry?.kept.find((one) => one.event === event);
     if (entry === undefined || kept === undefined) return;
     entry.kept = entry.kept.filter((one) => one !== kept);
-    if (this.#leadRepeats(entry, kept)) {
+    if (!entry.isScrambled && this.#leadRepeats(entry, kept)) {
       this.#host.decided(event, "drop");
       return;
     }
@@ -143,7 +147,7 @@ export class Leads {
   /** It was proven to disagree, or says just now what the lead said at another time. */
   #isOdd(entry: Entry, { producer, stamp, before, isNew }: Said): boolean {
     const lead = entry.producers.get(entry.lead);
-    if (!isNew || lead === undefined) return false;
+    if (!isNew || lead === undefined || entry.isScrambled) return false;
     if (entry.producers.get(producer)?.agrees === false) return true;
     if (entry.newest?.level !== stamp.level) return false;
     return isPair(lead.last, { stamp, before }) && this.#isRecent(lead, this.#host.now());
@@ -153,6 +157,7 @@ export class Leads {
   #isLate(entry: Entry, { stamp, before, isNew }: Said): boolean {
     const { ahead, producers, lead, newest } = entry;
     if (!isNew || ahead === undefined || newest?.level !== stamp.level) return false;
+    if (entry.isScrambled) return false;
     const said = ahead.event;
     if (producers.get(lead)?.last.level === stamp.level) return false;
     if (this.#host.now() - ahead.at > this.#host.delayMs) return false;
@@ -170,7 +175,7 @@ export class Leads {
     const decided = entry.kept.filter(({ event }) => event.stamp.level === stamp.level);
     entry.kept = entry.kept.filter((one) => !decided.includes(one));
     for (const { event } of decided) {
-      const same = compareStamps(event.stamp, stamp) === 0;
+      const same = compareStamps(event.stamp, stamp) === 0 || entry.isScrambled;
       const other = entry.producers.get(event.producer);
       if (other !== undefined) other.agrees = same;
       if (same) take(entry, event);
@@ -218,7 +223,7 @@ export class Leads {
     ids = this.#topics.get(topic) ?? new Map<string, Entry>();
     this.#topics.set(topic, ids);
     this.#count++;
-    const nothing = { ahead: undefined, newest: undefined };
+    const nothing = { ahead: undefined, newest: undefined, isScrambled: false };
     const entry: Entry = { lead: producer, producers: new Map(), kept: [], ...nothing };
     ids.set(id, entry);
     return entry;

@@ -144,6 +144,7 @@ async function writeBody(
   authorizeWrite(call.user, chunk.db);
   if (services.settings.writeTracing) trace(chunk, services);
   const outcome = await services.engine.write(chunk);
+  if (packed) releaseBody(body);
   switch (outcome.kind) {
     case "written":
       return answerNothing();

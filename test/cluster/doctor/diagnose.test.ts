@@ -116,6 +116,22 @@ describe("members that are gone", () => {
     ]);
   });
 
+  test("one whose ports are open but that turns all away: keys", () => {
+    const faults = {
+      [`${C} gossip-udp`]: "silent",
+      [`${C} gossip-tcp`]: "closed",
+      [`${C} rpc`]: "closed",
+    } as const;
+    const gathered = [
+      report(A, { checks: checks([B, C], faults) }),
+      report(B, { checks: checks([A, C], faults) }),
+      { id: C, error: "the peer closed before its hello" },
+    ];
+    expect(lines(view(viewed(A), viewed(B), viewed(C, "dead")), gathered)).toEqual([
+      `all > ${C} keys: it turns the others away: it may hold no key in common with them`,
+    ]);
+  });
+
   test("one that answers although it is called dead", () => {
     const gathered = [report(A), report(B), report(C)];
     expect(lines(view(viewed(A), viewed(B), viewed(C, "dead")), gathered)).toEqual([

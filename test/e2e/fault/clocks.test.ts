@@ -5,7 +5,7 @@
  * binary is the one that ships. Monotonic clocks, by which everything waits, are left alone.
  */
 
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,9 @@ const title = (text: string): string =>
 
 describe.skipIf(problem !== undefined)(title("wrong clocks"), () => {
   let cluster: TestCluster;
+  const directory = mkdtempSync(join(tmpdir(), "kapacitor-clock-"));
   afterEach(() => cluster?.close());
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   test("an hour before and after: 1000 changes arrive 1000 times; doctor tells which clocks differ", async () => {
     const offsets = ["-1h", "+0", "+1h"];
@@ -41,7 +43,6 @@ describe.skipIf(problem !== undefined)(title("wrong clocks"), () => {
   }, 40_000);
 
   test("a handler deleted while a member is away for longer than deletions are remembered stays deleted", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "kapacitor-clock-"));
     const offset = join(directory, "offset");
     writeFileSync(offset, "+0\n");
     cluster = await TestCluster.open({
@@ -76,6 +77,5 @@ describe.skipIf(problem !== undefined)(title("wrong clocks"), () => {
     for (const { process } of cluster.members) {
       expect(await getJson(process, "alerts/topics/t/handlers/kept")).toMatchObject({ id: "kept" });
     }
-    rmSync(directory, { recursive: true });
   }, 40_000);
 });
