@@ -19,7 +19,7 @@ export const LINES_PER_BODY = 1_000;
 const WARM_SHARE = 0.1;
 const HOSTS_MIN = 10;
 const ENDLESS_POINTS = 100_000;
-const ENDLESS_ROUNDS_MAX = 100;
+const ENDLESS_ROUNDS_MAX = 1_000;
 const LINE_FEED = 10;
 const ZERO = 48;
 /** Digits below the second in a time stamp. */
@@ -70,11 +70,11 @@ export function feedsOf(
  * The same data again and again with the times going on, for runs of any length: one feed for each connection. Bodies are
  * changed in place, which is right because a connection sends one at a time.
  */
-export function endlessFeeds(data: Data): readonly Feed[] {
+export function endlessFeeds(data: Data, options: FeedOptions = {}): readonly Feed[] {
   const { hosts, measurements } = data;
   const perRound = hosts * measurements.length;
   const rounds = Math.min(ENDLESS_ROUNDS_MAX, Math.max(2, Math.ceil(ENDLESS_POINTS / perRound)));
-  const feeds = feedsOf(data, { hosts, rounds, each: hosts * rounds });
+  const feeds = feedsOf(data, { hosts, rounds, each: hosts * rounds }, options);
   return feeds.map(function* (feed): Generator<Prepared> {
     for (let turn = 0; ; turn++) {
       for (const prepared of feed) {

@@ -40,7 +40,7 @@ function busy(options: TestEngineOptions = {}) {
   const turns = (): void => {
     for (let turn = 0; turn < 50; turn++) clock.turn();
   };
-  return { t, turns };
+  return { t, turns, turn: () => clock.turn() };
 }
 
 function lines(count: number, start = 0): string {
@@ -101,6 +101,28 @@ describe("writing", () => {
     turns();
     await Promise.all([first, second]);
     expect(order).toEqual(["first", "second"]);
+  });
+
+  test("lets go of finished bodies although others always wait", async () => {
+    const { t, turn } = busy();
+    let collected = 0;
+    const gone = new FinalizationRegistry(() => collected++);
+    const write = (): Promise<unknown> => {
+      const body = new TextEncoder().encode(lines(300));
+      gone.register(body, undefined);
+      return t.engine.write({ db: "db", rp: "rp", precision: "ns", body });
+    };
+    const waiting = [write(), write(), write()];
+    for (let i = 0; i < 200; i++) {
+      waiting.push(write());
+      while ((await settledNow(waiting[0] ?? write())) === "waiting") turn();
+      expect(await settledNow(waiting[2] ?? write())).toBe("waiting");
+      waiting.shift();
+    }
+    Bun.gc(true);
+    await new Promise((resolve) => setImmediate(resolve));
+    // The stack may still name a few.
+    expect(collected).toBeGreaterThan(150);
   });
 
   test.each([

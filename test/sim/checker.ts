@@ -40,8 +40,8 @@ export class Checker {
   mild = false;
   /** A7: nothing happens in this run, so nobody is ever suspected. */
   calm = false;
-  /** By member: when its last pause of more than 2 s began and ended. */
-  readonly longPauses = new Map<MemberId, { readonly from: number; readonly to: number }>();
+  /** Is the member in a pause, or was it until lately in one of more than 2 s? */
+  pausedLately: (id: MemberId) => boolean = () => false;
   /** Deaths declared by each member. */
   readonly #timedOut = new Map<number, number>();
   /** A4: headers of accepted datagrams by receiver and its life. */
@@ -82,7 +82,7 @@ export class Checker {
       if (action.kind === "datagram") this.#checkDatagram(member, action.bytes, now);
       if (action.kind !== "change") continue;
       this.changes++;
-      if (this.mild && action.to === DEAD && declared && !this.#wasPaused(action.id, now)) {
+      if (this.mild && action.to === DEAD && declared && !this.pausedLately(action.id)) {
         this.fail(`A10 at ${at}: ${action.id} declared dead`);
       }
       if (this.calm && (action.to === SUSPECT || action.to === DEAD)) {
@@ -115,11 +115,6 @@ export class Checker {
     const before = this.#timedOut.get(member.index) ?? 0;
     this.#timedOut.set(member.index, timedOut);
     return timedOut > before;
-  }
-
-  #wasPaused(id: MemberId, now: number): boolean {
-    const pause = this.longPauses.get(id);
-    return pause !== undefined && now >= pause.from && now <= pause.to + 3_000;
   }
 
   #checkReplay(member: SimMember, swim: Swim, bytes: Uint8Array, at: string): void {

@@ -6,7 +6,7 @@
 import { expect, test } from "bun:test";
 import { playScenario, SCENARIOS } from "./scenarios.ts";
 
-const SEEDS = Number(process.env["KAPACITOR_SIM_SCENARIO_SEEDS"] ?? 20);
+const SEEDS = Number(process.env["KAPACITOR_SIM_SCENARIO_SEEDS"] ?? 10);
 const DAY_MS = 24 * 60 * 60 * 1_000;
 const TIMEOUT_MS = 10 * 60 * 1_000;
 /** Scenarios of a thousand changes take seconds each. */

@@ -85,7 +85,8 @@ export class SimMember implements Host {
   diskDelayMs = 2;
   diskFails = false;
   paused = false;
-  #pausedAt = 0;
+  /** When its last pause began. */
+  pausedAt = 0;
   /** When its last pause ended, and how long that was, ms. */
   wokeAt = Number.NEGATIVE_INFINITY;
   sleptMs = 0;
@@ -205,7 +206,7 @@ export class SimMember implements Host {
   }
 
   pause(): void {
-    if (!this.paused) this.#pausedAt = this.#world.clock.now;
+    if (!this.paused) this.pausedAt = this.#world.clock.now;
     this.paused = true;
   }
 
@@ -213,7 +214,7 @@ export class SimMember implements Host {
     if (!this.paused) return;
     this.paused = false;
     this.wokeAt = this.#world.clock.now;
-    this.sleptMs = this.wokeAt - this.#pausedAt;
+    this.sleptMs = this.wokeAt - this.pausedAt;
     this.#drain();
   }
 

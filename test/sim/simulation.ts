@@ -147,6 +147,7 @@ class Simulation {
       trace: this.#trace,
     };
     this.checker.mild = plan.style === "mild";
+    this.checker.pausedLately = (id) => this.#pausedLately(id);
     this.checker.calm = plan.style === "none";
     this.checker.sealed = plan.sealed;
     this.checker.unsteady = this.#stage.unsteady;
@@ -225,11 +226,6 @@ class Simulation {
     this.#alerts?.begin(start);
     for (const fault of this.#plan.faults) {
       clock.at(start + fault.at, () => {
-        const { now } = clock;
-        const target = this.#members[fault.target];
-        if (fault.kind === "pause" && fault.lengthMs > 2_000 && target !== undefined) {
-          this.checker.longPauses.set(target.id, { from: now, to: now + fault.lengthMs });
-        }
         this.#alerts?.faultBegins(fault);
         begin(this.#stage, fault);
       });
@@ -335,6 +331,15 @@ class Simulation {
       }
     }
     this.#alerts?.rested(this.#stage);
+  }
+
+  /** Pauses up to 2 s must not lead to a death; a longer one may, until a moment after its end. */
+  #pausedLately(id: MemberId): boolean {
+    const member = this.#members.find((one) => one.id === id);
+    if (member === undefined) return false;
+    const { now } = this.#world.clock;
+    if (member.paused) return now - member.pausedAt > 2_000;
+    return member.sleptMs > 2_000 && now - member.wokeAt < 3_000;
   }
 
   #mend(member: SimMember): void {

@@ -162,7 +162,11 @@ export class TopicSync {
       .filter(({ digest }) => digest !== "0");
     const topics = told.map(({ id, digest }) => [id, digest] as const);
     const collected = told.map((one) => one.collected);
-    return { topics, collected, next: all.length > chosen.length ? cursorOf(chosen.at(-1)?.id) : "" };
+    return {
+      topics,
+      collected,
+      next: all.length > chosen.length ? cursorOf(chosen.at(-1)?.id) : "",
+    };
   }
 
   #page({ topic, buckets, after }: SyncTopicRequest): SyncTopicAnswer {
