@@ -78,6 +78,8 @@ export interface OpenCluster {
   readonly tasks: { readonly table: TaskReplication; readonly runners: TaskRunners };
   /** Resolves, within a second, when topic states were taken over from another member; tasks may start then (U33). */
   statesTaken(): Promise<void>;
+  /** The same for a task that starts later. */
+  freshStates(): Promise<void>;
   /** Takes up what an earlier run left unsettled; call it when tasks run. */
   recover(): void;
   statistics(): readonly Statistic[];
@@ -230,6 +232,7 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       topicReads,
       tasks: { table: taskTable, runners },
       statesTaken: () => topicSync.settled(),
+      freshStates: () => topicSync.refresh(),
       recover: () => ownership.recover(),
       statistics: () => [
         { name: "alert", tags: {}, values: ownership.counters() },

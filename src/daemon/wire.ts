@@ -165,6 +165,7 @@ export async function wire(
     engine,
     topics: cluster.topics,
     snapshots,
+    freshStates: () => cluster.freshStates(),
     shared,
     language: tickLanguage(environment),
     clock,

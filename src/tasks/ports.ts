@@ -44,6 +44,8 @@ export interface TaskServices {
   readonly topics: Pick<Topics, "list" | "delete">;
   /** Saved states of tasks, to drop those of deleted ones; absent: there are none. */
   readonly snapshots?: { delete(task: string): Promise<void> };
+  /** Brings copies of topic states up to date before a task reads its levels; bounded; absent: they always are. */
+  readonly freshStates?: () => Promise<void>;
   /** Tasks of the whole cluster; absent: there are none, and making one is refused. */
   readonly shared?: SharedTasks;
   readonly language: Language;

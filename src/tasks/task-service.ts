@@ -230,6 +230,8 @@ export class TaskService {
     if (old.cluster !== undefined || change.cluster === true) return this.#rows.save(old, task);
     const writes = renamed ? [remove(taskKind, id), putTask(task)] : [putTask(task)];
     await this.#services.store.commit(writes);
+    // Before it stops, so that little happens between its two lives.
+    if (renamed) await this.#services.freshStates?.();
     if (renamed || task.status === "disabled") await this.#rows.stop(id);
     if (renamed) await this.#services.snapshots?.delete(id);
     const starts = task.status === "enabled" && (renamed || old.status === "disabled");
@@ -319,6 +321,7 @@ export class TaskService {
   /** Starts a task and keeps its stored error in line with the outcome, which it returns ("" = runs). */
   async #start(task: StoredTask): Promise<string> {
     this.#rows.noteStart(task);
+    await this.#services.freshStates?.();
     const outcome = this.#startNow(task);
     const error = outcome.kind === "refused" ? outcome.error : "";
     if (task.error !== error) await this.#saveError(task, error);
@@ -347,6 +350,7 @@ export class TaskService {
     for (const task of tasks) {
       if (task.status !== "enabled") continue;
       if (task.cluster !== undefined && !this.#rows.isStarted(task.id)) continue;
+      await this.#services.freshStates?.();
       await this.#services.engine.stop(task.id);
       const error = await this.#start(task);
       if (error !== "") return { id: task.id, error };

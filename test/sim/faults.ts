@@ -237,6 +237,9 @@ function replaceMachine(stage: Stage, target: SimMember, fault: Fault, later: La
 function clone(stage: Stage, target: SimMember, fault: Fault, later: Later): void {
   const { world } = stage;
   if (target.state !== "up" || target.disk === undefined || stage.clones.length > 0) return;
+  // Its address changes too, for a while: see `move`.
+  if ((stage.mover ?? target) !== target) return;
+  stage.mover = target;
   const index = 1_000 + stage.clones.length;
   const copy = new SimMember(world, index, target.id, randomUuid(new Uint8Array(16)));
   copy.role = "clone";
@@ -283,7 +286,11 @@ function strangerAt(stage: Stage, target: SimMember, later: Later): void {
     world.network.bind(target);
   };
   world.clock.after(8_000, back);
-  later(() => world.clock.after(8_000, () => target.start()));
+  later(() =>
+    world.clock.after(8_000, () => {
+      if (stage.phase === "safety") target.start();
+    }),
+  );
 }
 
 /** New key everywhere as second, then as first, then the old one goes; sometimes one member is forgotten for long. */

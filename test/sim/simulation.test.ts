@@ -80,7 +80,7 @@ test(
 );
 
 test.each(FIXED_SEEDS)(
-  "%s %i: $2",
+  "%s %i: %s",
   (theme, seed) => {
     expect(run(seed, { theme }).failures).toEqual([]);
   },

@@ -26,6 +26,9 @@ export const STATE_TIMEOUT_MS = 10_000;
 export const READ_EVENTS_MAX = 20_000;
 /** Budget of a read from another member, and of taking states over before tasks start, ms (U33). */
 export const READ_TIMEOUT_MS = 1_000;
+/** Before tasks start, states are taken from at most so many members, and again only after this, ms. */
+export const REFRESH_MEMBERS_MAX = 16;
+export const REFRESH_MIN_MS = 500;
 /** A failed sync is tried again after this, ms. */
 export const SYNC_RETRY_MS = 2000;
 /** The time of the last contact is written to disk at most this often, ms; far below `TOMBSTONE_MS`. */

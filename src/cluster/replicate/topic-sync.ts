@@ -27,6 +27,8 @@ import { ask, serve } from "../rpc/typed-calls.ts";
 import {
   DIGEST_PAGE_MAX,
   READ_TIMEOUT_MS,
+  REFRESH_MEMBERS_MAX,
+  REFRESH_MIN_MS,
   STATE_PAGE_BYTES,
   STATE_PAGES_MAX,
   STATE_TIMEOUT_MS,
@@ -46,10 +48,11 @@ export interface TopicSyncParts {
 
 export class TopicSync {
   readonly #parts: TopicSyncParts;
-  readonly #syncing = new Set<MemberId>();
+  readonly #syncing = new Map<MemberId, Promise<void>>();
   readonly #unreachable = new Set<MemberId>();
   readonly #counters = { topic_syncs: 0, topic_syncs_failed: 0, topic_states_merged: 0 };
   #settled: (() => void)[] = [];
+  #refreshedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(parts: TopicSyncParts) {
@@ -85,10 +88,38 @@ export class TopicSync {
     return promise;
   }
 
+  /**
+   * Takes over what members that live know better, for a task that is about to start (U33); resolves when that is done
+   * or after a second. Tasks that start together share one refresh.
+   */
+  async refresh(): Promise<void> {
+    const { clock, membership, random } = this.#parts;
+    const now = clock.monoMs();
+    if (this.#closed || this.#isAlone() || now - this.#refreshedAt < REFRESH_MIN_MS) return;
+    this.#refreshedAt = now;
+    const { members, localId } = membership.view();
+    const others = members
+      .filter(({ id, status }) => id !== localId && status === "alive")
+      .map(({ id }) => ({ id, place: random.float() }))
+      .sort((a, b) => a.place - b.place)
+      .slice(0, REFRESH_MEMBERS_MAX);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel: Cancel = clock.after(READ_TIMEOUT_MS, resolve);
+    await Promise.race([late, Promise.all(others.map(({ id }) => this.sync(id)))]);
+    cancel();
+    this.#refreshedAt = clock.monoMs();
+  }
+
   /** Takes what the member knows better. Never rejects; a failure is made good by the next sync. */
-  async sync(member: MemberId): Promise<void> {
-    if (this.#closed || this.#syncing.has(member)) return;
-    this.#syncing.add(member);
+  sync(member: MemberId): Promise<void> {
+    const running = this.#syncing.get(member);
+    if (this.#closed || running !== undefined) return running ?? Promise.resolve();
+    const sync = this.#sync(member);
+    this.#syncing.set(member, sync);
+    return sync;
+  }
+
+  async #sync(member: MemberId): Promise<void> {
     try {
       let pages = STATE_PAGES_MAX;
       for (const topic of this.#shuffled(await this.#differing(member))) {

@@ -60,6 +60,37 @@ function pair(owners: readonly number[] = [1, 2]) {
 const sorted = (states: readonly EventState[] | undefined) =>
   [...(states ?? [])].sort((x, y) => (x.id < y.id ? -1 : 1));
 
+describe("before a task starts", () => {
+  test("what another member knows is taken over, once for tasks that start together", async () => {
+    const { a, b, clock } = pair();
+    b.states.mergeState("t", state("x", 1));
+    await a.sync.refresh();
+    expect(a.states.events("t", OK)).toHaveLength(1);
+    const calls = a.member.calls;
+    b.states.mergeState("t", state("y", 1));
+    await a.sync.refresh();
+    expect(a.member.calls).toBe(calls);
+    clock.advance(500);
+    await a.sync.refresh();
+    expect(a.states.events("t", OK)).toHaveLength(2);
+  });
+
+  test("a member that does not answer holds it up for a second", async () => {
+    const { a, b, clock } = pair();
+    b.member.answerers.set("digest-topics", () => new Promise(() => {}));
+    let isOver = false;
+    const refresh = a.sync.refresh().then(() => {
+      isOver = true;
+    });
+    await promises();
+    clock.advance(999);
+    await promises();
+    expect(isOver).toBe(false);
+    clock.advance(1);
+    await refresh;
+  });
+});
+
 describe("states of two members", () => {
   test("after both have synced they are the same, whatever each knew", async () => {
     const states = fc.array(
