@@ -48,10 +48,6 @@ export class BenchDaemon implements AsyncDisposable {
     return this.#member.url;
   }
 
-  get writeUrl(): string {
-    return `${this.url}/kapacitor/v1/write?db=${DATABASE}&rp=autogen&precision=ns`;
-  }
-
   get pid(): number {
     return this.#member.pid;
   }

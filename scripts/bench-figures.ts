@@ -91,11 +91,13 @@ function rowOf(bench: string, figure: FigureName, values: readonly number[], tar
   return { bench, figure, values, target, verdict: met ? "met" : "missed" };
 }
 
-/** What a point costs with so many series over what it costs with a tenth of them. */
+/** What a point costs with so many series over what it costs with a tenth of them, where both were measured. */
 function growthOf(rows: readonly Row[]): readonly Row[] {
   const costs = rows.filter(({ figure }) => figure === "ns CPU per point of a known series");
-  return costs.slice(1).map(({ bench, values }, i) => {
-    const ratio = median(values) / median(costs[i]?.values ?? []);
+  return costs.flatMap(({ bench, values }) => {
+    const tenth = costs.find((row) => `${row.bench}0` === bench);
+    if (tenth === undefined) return [];
+    const ratio = median(values) / median(tenth.values);
     return rowOf(bench, "times the cost at a tenth of the series", [ratio], GROWTH_MAX);
   });
 }

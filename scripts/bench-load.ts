@@ -13,7 +13,7 @@ import { type Figures, type Measurement, quantile } from "./bench-figures.ts";
 import { Receiver } from "./bench-receiver.ts";
 import { counter, type Data, SCENARIOS, type Scenario, type Written } from "./bench-scenarios.ts";
 
-export const CONNECTIONS = 4;
+const CONNECTIONS = 4;
 export const WRITE_PATH = `/kapacitor/v1/write?db=${DATABASE}&rp=autogen&precision=ns`;
 export const LINES_PER_BODY = 1_000;
 const WARM_SHARE = 0.1;
@@ -31,7 +31,7 @@ const GOING_ROUNDS = 50;
 /** After the last answer, points that are not processed by then never will be, ms. */
 const BOUND_MS = 10_000;
 
-export interface FeedOptions {
+interface FeedOptions {
   readonly connections?: number;
   readonly path?: string;
   readonly firstRound?: number;

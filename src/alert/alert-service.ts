@@ -249,7 +249,21 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     handler.send(ticket, { event, previousLevel: this.#previousLevel(event) }, brief);
   }
 
+  isQueued(ticket: number): boolean {
+    return this.#sends.get(ticket)?.handler.isQueued(ticket) === true;
+  }
+
+  withdraw(ticket: number): boolean {
+    if (!this.isQueued(ticket)) return false;
+    this.#forget(ticket, "another owner is sending it");
+    return true;
+  }
+
   cancel(ticket: number): void {
+    this.#forget(ticket, "another owner has sent it");
+  }
+
+  #forget(ticket: number, reason: string): void {
     const running = this.#sends.get(ticket);
     if (running === undefined) return;
     this.#sends.delete(ticket);
@@ -257,7 +271,7 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     handler.cancel(ticket);
     const at = this.#options.clock.now();
     const step = { handler: handler.identity.id, verdict: "stopped", at } as const;
-    this.#trace.step(event, { stage: "own", ...step, reason: "another owner has sent it" });
+    this.#trace.step(event, { stage: "own", ...step, reason });
   }
 
   // HandlerTable.

@@ -114,6 +114,11 @@ export class AttachedHandler {
     this.#queue?.cancel(ticket);
   }
 
+  /** See `HandlerQueue.isQueued`. */
+  isQueued(ticket: number): boolean {
+    return this.#queue?.isQueued(ticket) === true;
+  }
+
   report(): HandlerReport {
     const { topic, id, kind } = this.identity;
     const counters = this.#queue?.counters() ?? NO_COUNTERS;

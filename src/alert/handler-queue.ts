@@ -153,6 +153,12 @@ export class HandlerQueue {
     return state === "paused" || (state === "ready" && this.#failures >= TROUBLE_FAILURES);
   }
 
+  /** Waits for a free place, and was never tried. */
+  isQueued(ticket: number): boolean {
+    const job = this.#jobs.get(ticket);
+    return job !== undefined && job.stop === undefined && job.lane.failures === 0;
+  }
+
   /** Forgets a send; `finished` is not called for it. */
   cancel(ticket: number): void {
     const job = this.#jobs.get(ticket);

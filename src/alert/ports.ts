@@ -64,6 +64,12 @@ export interface EventReceiver {
   send(ticket: number, event: AlertEvent, handlerId: string, brief?: boolean): void;
   /** The send is no longer wanted (another owner did it); stop retrying. `sendFinished` is then not awaited. */
   cancel(ticket: number): void;
+  /** Does the send wait for a free place, so that the endpoint has not heard of it yet? Default: no. */
+  isQueued?(ticket: number): boolean;
+  /**
+   * Another owner is sending it: forgets a send that `isQueued`, as `cancel` does. False when it has begun, and goes on.
+   */
+  withdraw?(ticket: number): boolean;
 }
 
 /** Where topic states live across restarts. Writes are durable when the promise resolves; reads are immediate. */

@@ -9,7 +9,10 @@ import type { HandlerServices } from "#alert/handler.ts";
 import type { Outcome } from "#alert/outcome.ts";
 
 /** What a kind answers while its section is switched off. */
-export const NOT_ENABLED: Exclude<Outcome, { readonly kind: "sent" }> = { kind: "rejected", error: "service is not enabled" };
+export const NOT_ENABLED: Exclude<Outcome, { readonly kind: "sent" }> = {
+  kind: "rejected",
+  error: "service is not enabled",
+};
 
 export class SectionReader {
   readonly #values: ReadonlyMap<string, unknown>;

@@ -83,7 +83,10 @@ export function encodeNotice(notice: Notice): unknown {
       return ["done", topic, id, handler, encodeStamp(stamp), by];
     }
     case "hold":
-      return ["hold", notice.topic, notice.id, notice.handler];
+      return [
+        ...["hold", notice.topic, notice.id, notice.handler],
+        ...(notice.queued === true ? [true] : []),
+      ];
     case "pass":
       return [
         ...["pass", encodeAlert(notice.event), notice.handlers, notice.failed],
@@ -108,7 +111,7 @@ export function readNotice(input: unknown): Notice {
         by: readMember(rest[4]),
       };
     case "hold":
-      return { kind, ...readLane(rest) };
+      return { kind, ...readLane(rest), ...(rest[3] === true ? { queued: true } : {}) };
     case "pass":
       return {
         kind,

@@ -82,6 +82,10 @@ export interface CorePorts {
   record(event: AlertEvent): void;
   /** An event raised here was taken care of by its owners; this member only passed it on. Must not call the core. */
   settledByOwners?(event: AlertEvent): void;
+  /** Does a started send wait behind others, so that the endpoint has not heard of it? Default: no. Must not call the core. */
+  isQueued?(ticket: number): boolean;
+  /** Forgets a send that `isQueued`; false when it is not. Must not call the core. */
+  withdraw?(ticket: number): boolean;
 }
 
 export interface CoreOptions {
@@ -337,6 +341,7 @@ export class OwnershipCore {
   stalled(now: number): void {
     this.#now = now;
     this.#counts.add("stall");
+    this.#dispatch.sayHolds();
     this.#pulls.stalled();
   }
 
@@ -503,6 +508,7 @@ export class OwnershipCore {
     },
   ): Held {
     const held = newHeld({ key, event, receivedAt: this.#now, ...how });
+    held.epoch = this.#epoch;
     if (how.inline) held.notBefore = this.#inline.runners.quietUntil(event.topic);
     if (this.#held.size >= HELD_MAX) this.#dropOldest();
     this.#held.set(key, held);
@@ -520,7 +526,6 @@ export class OwnershipCore {
 
   #placePublished(held: Held, verdict: Verdict): void {
     const { acting } = this.#rankings.of(held.event.topic);
-    held.epoch = this.#epoch;
     if (!held.solo) this.#sendToOwners(held);
     if (held.solo || acting.includes(this.#view.localId)) this.#takeIn(held, verdict);
     else this.#armWatcher(held);
@@ -672,7 +677,7 @@ export class OwnershipCore {
         if (!this.#planted("ignores-done")) this.#dispatch.done(notice, "notice");
         return;
       case "hold":
-        this.#dispatch.hold(notice, from);
+        this.#dispatch.hold(notice, from, notice.queued === true ? "queued" : "sending");
         return;
       case "pass":
         this.#applyPass(from, notice);
@@ -729,7 +734,9 @@ export class OwnershipCore {
 
   #tellOwners(held: Held, notice: Notice): void {
     const { home, acting } = this.#rankings.of(held.event.topic);
-    for (const member of new Set([...acting, ...home, ...receivers(held)])) {
+    // Who owned it when it came from there may own it no more, and still wait with it.
+    const former = held.epoch === this.#epoch ? receivers(held) : held.copies.keys();
+    for (const member of new Set([...acting, ...home, ...former])) {
       if (member !== this.#view.localId) this.#tell(member, notice);
     }
   }
@@ -1057,6 +1064,18 @@ export class OwnershipCore {
     };
   }
 
+  /** Place of a send among the outputs that are not taken yet. */
+  #unstarted(ticket: number): number {
+    return this.#outputs.findIndex((one) => one.kind === "start" && one.ticket === ticket);
+  }
+
+  #withdraw(ticket: number): boolean {
+    const at = this.#unstarted(ticket);
+    if (at < 0) return this.#ports.withdraw?.(ticket) === true;
+    this.#outputs.splice(at, 1);
+    return true;
+  }
+
   #isHeldBack(): boolean {
     return this.#pulls.isShut && !this.#planted("no-pull-gate");
   }
@@ -1079,7 +1098,7 @@ export class OwnershipCore {
       learn: (from, { entries, holds }) =>
         this.#dispatch.together(() => {
           for (const entry of entries) this.#dispatch.done(entry, "pull");
-          for (const lane of holds) this.#dispatch.hold(lane, from);
+          for (const lane of holds) this.#dispatch.hold(lane, from, "queued");
         }),
       opened: () => this.#dispatch.runBlocked(),
     };
@@ -1100,6 +1119,8 @@ export class OwnershipCore {
       start: (ticket, event, handler, brief) =>
         this.#outputs.push({ kind: "start", ticket, event, handler, brief }),
       cancel: (ticket) => this.#outputs.push({ kind: "cancel", ticket }),
+      isQueued: (ticket) => this.#ports.isQueued?.(ticket) === true || this.#unstarted(ticket) >= 0,
+      withdraw: (ticket) => this.#withdraw(ticket),
       tellOwners: (held, notice) => this.#tellOwners(held, notice),
       learned: (entry) => this.#learned(entry),
       partlySettled: (held) => this.#journal.updatePending(held),

@@ -14,6 +14,7 @@ import { type Held, type Lane, Lanes, type Work } from "./held.ts";
 import { HOLD_CAP_DELAYS, HOLDS_PER_DELAY, RANK_GRACE_MS } from "./limits.ts";
 import type { CompletionEntry, LaneId, Notice, PassNotice } from "./notices.ts";
 import type { PlantedAlertBug } from "./planted.ts";
+import { Progress } from "./progress.ts";
 import type { Rankings } from "./ranking.ts";
 import type { Reason, ReasonCounts } from "./reasons.ts";
 import { Rounds } from "./rounds.ts";
@@ -38,6 +39,10 @@ export interface DispatchHost {
   /** `brief`: another owner can do it. */
   start(ticket: number, event: AlertEvent, handler: string, brief: boolean): void;
   cancel(ticket: number): void;
+  /** Has the endpoint not heard of a started send yet? */
+  isQueued(ticket: number): boolean;
+  /** Forgets a send that is queued; false when it has begun. */
+  withdraw(ticket: number): boolean;
   /** Notices to everyone who may hold a copy as owner. */
   tellOwners(held: Held, notice: Notice): void;
   /** A newer completion entered the table. */
@@ -64,6 +69,7 @@ export class Dispatch {
   /** Lanes to be looked at when `together` ends. */
   #later: Set<Lane> | undefined;
   readonly #rounds = new Rounds();
+  readonly #progress = new Progress();
   #tickets = 0;
   /** Takeovers by rank among the home owners: 1, 2, further ones and stand-ins. */
   readonly #takeovers: [number, number, number] = [0, 0, 0];
@@ -157,6 +163,7 @@ export class Dispatch {
   /** Another owner, or a pull, says that a handler was told. */
   done(entry: CompletionEntry, via: "notice" | "pull"): void {
     this.#merge(entry, via);
+    if (via === "notice") this.#progress.made(entry, this.#host.now());
     const lane = this.#lanes.get(entry);
     if (lane === undefined) return;
     this.#rounds.calm(lane);
@@ -170,15 +177,53 @@ export class Dispatch {
     this.run(lane);
   }
 
-  /** Another owner says that it is working on a lane. */
-  hold(id: LaneId, from: MemberId): void {
+  /** Another owner says that it is working on a lane; `queued`: its endpoint has not heard of it yet. */
+  hold(id: LaneId, from: MemberId, how: "queued" | "sending"): void {
     const now = this.#host.now();
     const lane = this.#lanes.open(id);
-    if (lane.holder !== from || lane.heldSince === undefined) lane.heldSince = now;
+    if (lane.holder !== from || lane.heldSince === undefined) {
+      lane.heldSince = now;
+      lane.holderQueued = how === "queued";
+    } else if (lane.holderQueued && how === "sending") {
+      lane.heldSince = now;
+      lane.holderQueued = false;
+    }
     lane.holder = from;
     lane.renewedAt = now;
     if (lane.works.length > 0) this.#host.counts.add("wait_held_by_other");
+    const head = lane.works[0];
+    if (head?.state === "sending") this.#meet(head, from, how);
     this.run(lane);
+  }
+
+  /** Both work on it: who has not begun makes way for one who has, or for the earlier owner. */
+  #meet(work: Work, from: MemberId, how: "queued" | "sending"): void {
+    const host = this.#host;
+    if (work.held.solo || host.mayClaim() === "never") return;
+    if (how === "queued" && !this.#isBefore(from, work.lane.topic)) {
+      this.#sendHold(work);
+      return;
+    }
+    if (!host.withdraw(work.ticket)) return;
+    this.#endSending(work);
+    work.state = "waiting";
+    host.counts.add("send_withdrawn");
+  }
+
+  /** Is the other member an earlier owner than this one? Those that are none come last, by ID. */
+  #isBefore(other: MemberId, topic: string): boolean {
+    const { rankings, self } = this.#host;
+    const { acting } = rankings.of(topic);
+    const place = (member: MemberId): number => {
+      const at = acting.indexOf(member);
+      return at < 0 ? acting.length : at;
+    };
+    return place(other) - place(self) < 0 || (place(other) === place(self) && other < self);
+  }
+
+  /** This process was away: the others may be about to take over what it is sending. */
+  sayHolds(): void {
+    for (const work of this.#sending.values()) if (!work.held.solo) this.#sendHold(work);
   }
 
   /** Some members could not tell these handlers (`null`: any of the event's). */
@@ -311,7 +356,19 @@ export class Dispatch {
     else if (may === "held") {
       if (!this.#blocked.has(work.lane)) counts.add("held_for_pull");
       this.#blocked.add(work.lane);
+      if (!work.held.solo) this.#armBlocked(work);
     }
+  }
+
+  /** Who is held back for long says so: the next owner is not to take it for gone. */
+  #armBlocked(work: Work): void {
+    const { timers, delayMs } = this.#host;
+    const { lane } = work;
+    lane.timer = timers.set(this.#host.now() + delayMs / HOLDS_PER_DELAY, () => {
+      if (!this.#blocked.has(lane) || lane.works[0] !== work) return;
+      this.#sendHold(work);
+      this.#armBlocked(work);
+    });
   }
 
   #claim(work: Work, why: Reason): void {
@@ -328,7 +385,9 @@ export class Dispatch {
       this.#takeovers[rank === 1 ? 0 : rank === 2 ? 1 : 2]++;
     }
     if (!work.held.solo) {
-      if (why !== "sent_by_rank_0" || this.#wasAnothers(work)) this.#sendHold(work);
+      if (why !== "sent_by_rank_0" || this.#isLate(work) || this.#wasAnothers(work)) {
+        this.#sendHold(work);
+      }
       this.#armHold(work);
     }
     host.start(ticket, work.held.event, work.handler, this.#canBeTakenOver(work));
@@ -339,6 +398,12 @@ export class Dispatch {
     if (held.solo || held.excused) return false;
     const { rankings, self } = this.#host;
     return rankings.of(lane.topic).acting.some((member) => member !== self && !never.has(member));
+  }
+
+  /** The others have waited for a sign of life for some time. */
+  #isLate({ held }: Work): boolean {
+    const { delayMs } = this.#host;
+    return this.#host.now() - held.receivedAt >= delayMs / HOLDS_PER_DELAY;
   }
 
   /** Who told the last event of this ID may go on with the next one, unless it hears that it is taken. */
@@ -359,7 +424,9 @@ export class Dispatch {
     const { topic, id, handler } = work.lane;
     if (this.#host.planted("no-hold")) return;
     this.#host.counts.add("heartbeats_sent");
-    this.#host.tellOwners(work.held, { kind: "hold", topic, id, handler });
+    const isQueued = work.state === "waiting" || this.#host.isQueued(work.ticket);
+    const queued = isQueued ? ({ queued: true } as const) : {};
+    this.#host.tellOwners(work.held, { kind: "hold", topic, id, handler, ...queued });
   }
 
   #endSending(work: Work): void {
@@ -539,7 +606,7 @@ export class Dispatch {
     const turn = lane.endedAt + rank * Math.min(RANK_GRACE_MS, delayMs);
     const waited = Math.max(renewed, grace, turn);
     if (!holding || lane.heldSince === undefined) return { at: waited, why };
-    const cap = lane.heldSince + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
+    const cap = this.#progress.since(lane, lane.holder, lane.heldSince) + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
     return cap < waited ? { at: cap, why: "takeover_hold_cap" } : { at: waited, why };
   }
 

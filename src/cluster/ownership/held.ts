@@ -81,6 +81,8 @@ export interface Lane extends LaneId {
   endedAt: number;
   /** First HOLD without progress since. */
   heldSince: number | undefined;
+  /** The holder has not begun to send: what waits before it may take long. */
+  holderQueued: boolean;
   timer: HeapTimer | undefined;
   /** All owners failed lately: nobody tries before this core time. */
   restUntil: number;
@@ -190,6 +192,7 @@ export class Lanes {
         renewedAt: Number.NEGATIVE_INFINITY,
         endedAt: Number.NEGATIVE_INFINITY,
         heldSince: undefined,
+        holderQueued: false,
         timer: undefined,
         restUntil: Number.NEGATIVE_INFINITY,
         rests: 0,

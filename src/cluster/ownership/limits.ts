@@ -42,6 +42,8 @@ export const RANK_GRACE_MS = 1000;
 
 /** HOLD extends others' waits up to this many times `delay-per-member`. */
 export const HOLD_CAP_DELAYS = 6;
+/** Pairs of handler and member whose last completion is remembered; beyond it all are forgotten. */
+export const PROGRESS_MAX = 20_000;
 /** HOLD is repeated this many times per `delay-per-member`. */
 export const HOLDS_PER_DELAY = 3;
 

@@ -26,6 +26,8 @@ export interface DoneNotice extends LaneId {
 
 export interface HoldNotice extends LaneId {
   readonly kind: "hold";
+  /** The endpoint has not heard of it yet: other sends of the handler, or a pull, come first. */
+  readonly queued?: true;
 }
 
 export interface PassNotice {

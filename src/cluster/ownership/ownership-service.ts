@@ -108,6 +108,8 @@ export class OwnershipService implements Ownership {
         accept: (event) => receiver.accept(event),
         acceptCopy: (event) => (receiver.acceptCopy ?? receiver.accept).call(receiver, event),
         record: (event) => receiver.record?.(event),
+        isQueued: (ticket) => receiver.isQueued?.(ticket) === true,
+        withdraw: (ticket) => receiver.withdraw?.(ticket) === true,
         ...(settledByOwners === undefined ? {} : { settledByOwners }),
       },
       random,

@@ -17,7 +17,7 @@ import {
   RESEND_MAX_MS,
   RESEND_MIN_MS,
 } from "./limits.ts";
-import { type Batch, type LaneId, laneKey, type Notice } from "./notices.ts";
+import { type Batch, type HoldNotice, laneKey, type Notice } from "./notices.ts";
 
 interface Flight {
   readonly notices: readonly Notice[];
@@ -27,7 +27,7 @@ interface Flight {
 export class PeerQueue {
   #notices: Notice[] = [];
   /** HOLDs by lane: only the latest of a lane is worth sending. */
-  readonly #holds = new Map<string, LaneId>();
+  readonly #holds = new Map<string, HoldNotice>();
   #events: Held[] = [];
   readonly #flights = new Map<number, Flight>();
   #retryAt = 0;
@@ -78,10 +78,10 @@ export class PeerQueue {
     if (this.#flights.size >= BATCHES_IN_FLIGHT_MAX) return undefined;
     const max = this.#singly > 0 ? 1 : BATCH_NOTICES_MAX;
     const notices = this.#notices.splice(0, max);
-    for (const [key, lane] of this.#holds) {
+    for (const [key, hold] of this.#holds) {
       if (notices.length >= max) break;
       this.#holds.delete(key);
-      notices.push({ kind: "hold", topic: lane.topic, id: lane.id, handler: lane.handler });
+      notices.push(hold);
     }
     const eventsMax = this.#singly > 0 ? 1 - notices.length : BATCH_EVENTS_MAX;
     const events = this.#takeEvents(to, eventsMax);
