@@ -68,19 +68,31 @@ const unbig = (value: unknown): unknown =>
     : value;
 
 export function encodeEvent(event: AlertEvent): EncodedEvent {
+  const { time, duration, fields, series } = event;
   return {
     ...event,
-    time: String(timeToNanos(event.time.ms, event.time.ns)),
-    duration: big(event.duration),
-    fields: Object.fromEntries(
-      Object.entries(event.fields).map(([k, v]) => [k, typeof v === "bigint" ? big(v) : v]),
-    ),
-    series:
-      event.series?.map((row) => ({
-        ...row,
-        values: row.values?.map((cells) => cells.map((c) => (typeof c === "bigint" ? big(c) : c))),
-      })) ?? null,
+    time: String(timeToNanos(time.ms, time.ns)),
+    duration: big(duration),
+    fields: hasBig(Object.values(fields)) ? bigMembers(fields) : fields,
+    // Every event is written to disk, and hardly any holds a large integer: nothing is copied for the others.
+    series: series?.map((row) => (row.values?.some(hasBig) === true ? bigCells(row) : row)) ?? null,
   };
+}
+
+function hasBig(values: readonly unknown[]): boolean {
+  for (let i = 0; i < values.length; i++) if (typeof values[i] === "bigint") return true;
+  return false;
+}
+
+function bigMembers(fields: Readonly<Record<string, FieldValue>>): unknown {
+  return Object.fromEntries(
+    Object.entries(fields).map(([k, v]) => [k, typeof v === "bigint" ? big(v) : v]),
+  );
+}
+
+function bigCells(row: Row): unknown {
+  const values = row.values?.map((cells) => cells.map((c) => (typeof c === "bigint" ? big(c) : c)));
+  return { ...row, values };
 }
 
 /** Reads what `encodeEvent` wrote. Throws on anything else: the sender's fault, nothing was changed. */

@@ -38,6 +38,7 @@ export class HandlerKinds {
   readonly #byKind = new Map<string, HandlerKind>();
   readonly #byProperty = new Map<string, HandlerKind>();
   readonly #options: HandlerKindsOptions;
+  readonly #enabled: readonly HandlerKind[];
 
   constructor(kinds: readonly HandlerKind[], options: HandlerKindsOptions = {}) {
     this.#options = options;
@@ -46,6 +47,7 @@ export class HandlerKinds {
       this.#byKind.set(kind.kind, kind);
       if (kind.tick !== undefined) this.#byProperty.set(kind.tick.property.name, kind);
     }
+    this.#enabled = kinds.filter((kind) => !this.#isDisabled(kind));
   }
 
   /** The alert node's handler properties, for the language. */
@@ -57,7 +59,7 @@ export class HandlerKinds {
 
   /** Without those that are disabled. */
   kinds(): readonly HandlerKind[] {
-    return [...this.#byKind.values()].filter((kind) => !this.#isDisabled(kind));
+    return this.#enabled;
   }
 
   /** Checks a topic handler. */

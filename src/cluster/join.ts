@@ -28,6 +28,7 @@ const REMOVE_MS = 10_000;
 const NEWS_MS = 500;
 /** How many others a member asks to record its own removal. */
 const TAKERS_MAX = 3;
+const REMOVED_MEANWHILE = "this member was removed meanwhile";
 
 export interface JoinHost {
   readonly swim: Swim;
@@ -69,11 +70,15 @@ export class Join {
   /** Throws `Error` with one line for the operator. */
   async add(rpcAddress: string): Promise<void> {
     this.#adding++;
+    const { initialized, clusterId } = this.#host.swim;
     try {
       const lane = this.#nextLane++ % ADDS_AT_ONCE;
-      const admitted = Promise.all([this.#removals, this.#lanes[lane]]).then(() =>
-        this.#admit(rpcAddress),
-      );
+      const admitted = Promise.all([this.#removals, this.#lanes[lane]]).then(() => {
+        // The operator meant the cluster that this member was in, not one that it would begin now.
+        if (initialized && this.#host.swim.clusterId !== clusterId)
+          throw new Error(REMOVED_MEANWHILE);
+        return this.#admit(rpcAddress);
+      });
       this.#lanes[lane] = admitted.then(
         () => {},
         () => {},
@@ -93,7 +98,8 @@ export class Join {
   /** Both sides persist the membership; resolves to the new member's ID. */
   async #admit(rpcAddress: string): Promise<string> {
     const { swim, rpc } = this.#host;
-    const offer = makeOffer(swim.clusterId, swim.id, swim.table());
+    const cluster = swim.clusterId;
+    const offer = makeOffer(cluster, swim.id, swim.table());
     let answer: JoinAnswer;
     try {
       answer = parseAnswer(await rpc.callAddress(rpcAddress, "join-offer", offer, OFFER_MS));
@@ -105,9 +111,10 @@ export class Join {
     const entry = entryFromJson(answer.member);
     if (entry.rank !== ALIVE) throw new Error(`member at ${rpcAddress} answered nonsense`);
     const { version, profile } = entry;
-    const cluster = swim.clusterId;
+    // It answered for the cluster it was offered.
+    if (swim.clusterId !== cluster) throw new Error(REMOVED_MEANWHILE);
     await this.#host.durable({ kind: "admit", version, profile });
-    if (swim.clusterId !== cluster) throw new Error("this member was removed meanwhile");
+    if (swim.clusterId !== cluster) throw new Error(REMOVED_MEANWHILE);
     return profile.id;
   }
 
@@ -157,6 +164,7 @@ export class Join {
       throw new Error(`unknown member ${text}`);
     }
     if (id === swim.id) return this.#removeSelf();
+    const cluster = swim.clusterId;
     if (entry.rank !== DEAD && entry.rank !== LEFT) {
       try {
         await rpc.call(id, "hand-over", null, HANDOVER_MS);
@@ -164,6 +172,7 @@ export class Join {
         log.warn("removed member did not hand over", { member: id, err: errorMessage(error) });
       }
     }
+    if (swim.clusterId !== cluster) throw new Error(REMOVED_MEANWHILE);
     if (swim.entry(id)?.rank !== REMOVED) await this.#host.durable({ kind: "remove", id });
   }
 

@@ -35,6 +35,8 @@ export interface AlertSubject {
   readonly duration: DurationNs;
 }
 
+export type SeenByTexts = Readonly<Record<string, unknown>>;
+
 /** Go's names of what templates see, for error texts. */
 const ID_TYPE = "kapacitor.idInfo";
 const MESSAGE_TYPE = "kapacitor.messageInfo";
@@ -84,14 +86,24 @@ export class AlertTexts {
     return this.#id.render(new GoStruct(ID_TYPE, this.#common(name, group, tags)));
   }
 
-  message(subject: AlertSubject): string {
-    return this.#message.render(new GoStruct(MESSAGE_TYPE, this.#full(subject)));
+  /** What the templates of an event's message and details see: worked out once for both. */
+  seen(subject: AlertSubject): SeenByTexts {
+    return {
+      ...this.#common(subject.name, subject.group, subject.tags),
+      ID: subject.id,
+      Fields: templateFields(subject.point),
+      Level: levelName(subject.level),
+      Time: new GoTime(subject.time),
+      Duration: new GoDuration(subject.duration),
+    };
   }
 
-  details(subject: AlertSubject, message: string): string {
-    return this.#details.render(
-      new GoStruct(DETAILS_TYPE, { ...this.#full(subject), Message: message }),
-    );
+  message(seen: SeenByTexts): string {
+    return this.#message.render(new GoStruct(MESSAGE_TYPE, seen));
+  }
+
+  details(seen: SeenByTexts, message: string): string {
+    return this.#details.render(new GoStruct(DETAILS_TYPE, { ...seen, Message: message }));
   }
 
   #common(
@@ -107,17 +119,6 @@ export class AlertTexts {
       ServerInfo: this.#server,
     };
   }
-
-  #full(subject: AlertSubject): Record<string, unknown> {
-    return {
-      ...this.#common(subject.name, subject.group, subject.tags),
-      ID: subject.id,
-      Fields: templateFields(subject.point),
-      Level: levelName(subject.level),
-      Time: new GoTime(subject.time),
-      Duration: new GoDuration(subject.duration),
-    };
-  }
 }
 
 /** The group as events and templates show it. */
@@ -127,17 +128,18 @@ export function groupText(group: Group): string {
 
 /** Fields with the types that templates print: floats stay floats also when they are whole. */
 function templateFields(point: Point): Readonly<Record<string, unknown>> {
-  const { names, types } = point.shape;
+  const { shape, values } = point;
   const fields: Record<string, unknown> = {};
-  names.forEach((name, slot) => {
-    const held = point.values[slot];
-    const type = types[slot];
+  for (const name of shape.sortedNames) {
+    const slot = shape.slot(name);
+    const held = values[slot];
+    const type = shape.types[slot];
     fields[name] =
       type === "float"
         ? new GoFloat(held as number)
         : type === "duration"
           ? new GoDuration(held as number | bigint)
           : held;
-  });
+  }
   return fields;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { TaskStats } from "#engine/ports.ts";
-import { encodeJson, sorted } from "#lib/json.ts";
+import { compareBytes, encodeJson, sorted } from "#lib/json.ts";
 
 /** Indented by four spaces, no line feed at the end. Key order is the given one. */
 export function answerJson(value: unknown, status = 200): Response {
@@ -41,9 +41,7 @@ export function sortedDeep(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedDeep);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).map(([key, member]) => [key, sortedDeep(member)] as const);
-  return Object.fromEntries(
-    entries.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
-  );
+  return Object.fromEntries(entries.sort(([a], [b]) => compareBytes(a, b)));
 }
 
 /** The statistics of a task or replay, names in ascending order. */

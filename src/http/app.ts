@@ -282,7 +282,7 @@ async function pack(response: Response): Promise<Response> {
   // Asking an answer for its body is slow, and most answers to writes have none.
   if (status === 204 || response.body === null) return response;
   const bytes = new Uint8Array(await response.arrayBuffer());
-  return new Response(Bun.gzipSync(bytes), { status, headers });
+  return new Response(Bun.gzipSync(bytes, { level: 1 }), { status, headers });
 }
 
 function withoutPassword(target: RequestPath): string {

@@ -90,7 +90,7 @@ export function roundTime(ms: number, ns: number, duration: DurationNs): Time {
 export function formatTime(ms: number, ns: number): string {
   const second = Math.floor(ms / 1000);
   const fraction = (ms - second * 1000) * NS_PER_MS + ns;
-  const head = dateHead(second, "T");
+  const head = dateHead(second);
   if (fraction === 0) return `${head}Z`;
   return `${head}.${String(fraction).padStart(9, "0").replace(/0+$/, "")}Z`;
 }
@@ -100,10 +100,15 @@ export function formatTimeGo(ms: number, ns: number): string {
   return `${formatTime(ms, ns).replace("T", " ").slice(0, -1)} +0000 UTC`;
 }
 
-function dateHead(second: number, separator: string): string {
+/** The second last written: events and rows of one moment come together. */
+let written = { second: Number.NaN, head: "" };
+
+function dateHead(second: number): string {
+  if (second === written.second) return written.head;
   const iso = new Date(second * 1000).toISOString();
-  const head = iso.slice(0, -5);
-  return head.replace("T", separator).replace(/^\+0*(\d{4,})-/, "$1-");
+  const head = iso.slice(0, -5).replace(/^\+0*(\d{4,})-/, "$1-");
+  written = { second, head };
+  return head;
 }
 
 /** Parses RFC 3339 with any offset and up to nine fractional digits; `undefined` when it is not one. */

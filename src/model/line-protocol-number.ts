@@ -1,8 +1,8 @@
 /**
  * Decimal digits to float64, correctly rounded, without making a string.
  *
- * A mantissa up to 2^53 divided by a power of ten up to 10^22 is one correctly rounded division. Up to
- * four more digits (what 17-digit floats need) go through a double-double division whose last rounding is
+ * A mantissa up to 2^53 divided by a power of ten up to 10^22 is one correctly rounded division. Longer ones
+ * (17-digit floats) go through a double-double division whose last rounding is
  * checked: when the error bound could change the result, or there are more digits, the caller converts
  * text. Source: Clinger 1990 for the fast case; Dekker 1971 for the exact products.
  */
@@ -21,21 +21,23 @@ const HIGH: readonly number[] = POWERS.map((d) => {
 const LOW: readonly number[] = POWERS.map((d, i) => d - (HIGH[i] as number));
 /** Multiplying by these is several times faster than dividing, and what it is off by is found with the rest. */
 const INVERSE: readonly number[] = POWERS.map((d) => 1 / d);
-const HALF = 134_217_728;
 /** Far above the relative error of the quotient's second half, far below what matters. */
 const DOUBT = 2 ** -40;
 
 /**
  * (high · 10^extra + low) / 10^decimals, correctly rounded; NaN when this method cannot tell.
- * Needs MANTISSA_ROOM ≤ high ≤ 2^53, extra 1 … 4, low < 10^extra, decimals 0 … 22.
+ * Needs whole numbers 0 < high ≤ 2^53 and low < 10^extra, extra 0 … 9, decimals 0 … 22.
  */
 export function longDecimal(high: number, low: number, extra: number, decimals: number): number {
-  const scale = POWERS[extra] as number;
-  const upper = Math.floor(high / HALF);
-  const a = upper * scale * HALF;
-  const b = (high - upper * HALF) * scale + low;
-  const s = a + b;
-  const e = b - (s - a);
+  const a = high * (POWERS[extra] as number);
+  const u = SPLITTER * high;
+  const hh = u - (u - high);
+  const hl = high - hh;
+  const sh = HIGH[extra] as number;
+  const sl = LOW[extra] as number;
+  const s = a + low;
+  // What the product and the sum were rounded off by; low is the smaller one unless high is 0.
+  const e = low - (s - a) + (hh * sh - a + hh * sl + hl * sh + hl * sl);
   const divisor = POWERS[decimals] as number;
   const inverse = INVERSE[decimals] as number;
   const q = s * inverse;

@@ -44,6 +44,9 @@ const MAX = Number.MAX_SAFE_INTEGER;
 /** Digits of a float read here; longer ones may leave the range. */
 const FLOAT_DIGITS_MAX = 300;
 
+/** Whole numbers below are exact in a float64, and a sum or product that comes out below was not rounded. */
+const EXACT_END = 2 ** 53;
+
 /** The first space that no backslash precedes, or `UNKNOWN` when the line ends before. */
 export function scanKey(body: Uint8Array, at: number, end: number): number {
   for (let i = at; i < end; i++) {
@@ -105,8 +108,59 @@ export function readFields(
   return UNKNOWN;
 }
 
-/** Digits and at most one dot, converted while scanned; exponents take the text. */
+/**
+ * The usual float, in whole numbers of 32 bits: up to 9 digits, a dot, up to 8 digits, up to 9 more. Others are left to
+ * `readAnyFloat`.
+ */
 function readFloat(body: Uint8Array, at: number, values: FieldValue[], slot: number): number {
+  let i = at;
+  const negative = body[i] === MINUS;
+  if (negative) i += 1;
+  let end = i + 9;
+  let whole = 0;
+  let d = (body[i] as number) - ZERO;
+  if (!(d >= 0 && d <= 9)) return readAnyFloat(body, at, values, slot);
+  while (d >= 0 && d <= 9 && i < end) {
+    whole = (whole * 10 + d) | 0;
+    i += 1;
+    d = (body[i] as number) - ZERO;
+  }
+  let value = whole;
+  if (d === DOT - ZERO) {
+    i += 1;
+    const dot = i;
+    end = i + 8;
+    let upper = 0;
+    d = (body[i] as number) - ZERO;
+    while (d >= 0 && d <= 9 && i < end) {
+      upper = (upper * 10 + d) | 0;
+      i += 1;
+      d = (body[i] as number) - ZERO;
+    }
+    const mid = i;
+    end = i + 9;
+    let lower = 0;
+    while (d >= 0 && d <= 9 && i < end) {
+      lower = (lower * 10 + d) | 0;
+      i += 1;
+      d = (body[i] as number) - ZERO;
+    }
+    const high = whole * (POWERS[mid - dot] as number) + upper;
+    const extra = i - mid;
+    const mantissa = high * (POWERS[extra] as number) + lower;
+    if (mantissa < EXACT_END) value = mantissa / (POWERS[i - dot] as number);
+    else value = high < EXACT_END ? longDecimal(high, lower, extra, i - dot) : Number.NaN;
+    if (Number.isNaN(value)) return readAnyFloat(body, at, values, slot);
+  }
+  if ((d >= 0 && d <= 9) || d === LOWER_E - ZERO || d === UPPER_E - ZERO) {
+    return readAnyFloat(body, at, values, slot);
+  }
+  values[slot] = negative ? -value : value;
+  return i;
+}
+
+/** Digits and at most one dot, converted while scanned; exponents take the text. */
+function readAnyFloat(body: Uint8Array, at: number, values: FieldValue[], slot: number): number {
   let i = at;
   const negative = body[i] === MINUS;
   if (negative) i += 1;

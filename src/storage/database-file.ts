@@ -12,7 +12,7 @@ import { closeSync, existsSync, openSync, readSync, renameSync, rmSync, statSync
 import { dirname } from "node:path";
 import { errorMessage } from "#lib/errors.ts";
 import { syncDirectory } from "./durable-file.ts";
-import { LOCK_WAIT_MS, WAL_BYTES_KEPT } from "./limits.ts";
+import { CHECKPOINT_PAGES, LOCK_WAIT_MS, WAL_BYTES_KEPT } from "./limits.ts";
 import { MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.ts";
 import { type AnyKind, StorageError } from "./store.ts";
 
@@ -182,6 +182,7 @@ function openOwn(path: string, kinds: readonly AnyKind[], nowText: string): Data
     database.run("PRAGMA journal_mode = WAL");
     database.run("PRAGMA synchronous = FULL");
     database.run(`PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`);
+    database.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     const version = readVersion(database);
     database.run("BEGIN IMMEDIATE");
     if (version < SCHEMA_VERSION) migrate(database, version, nowText);

@@ -23,6 +23,12 @@ export const FLUSH_PAUSE_MAX_MS = 5;
 /** A flush that took less than this is followed by no pause: a timer cannot wait shorter, ms. */
 export const FLUSH_PAUSE_MIN_MS = 1;
 
+/**
+ * Pages in the write-ahead log after which a commit folds it into the database. A page that many commits changed is
+ * folded in once, so more is cheaper; a start after a crash reads the log again, 16 MiB at most at this number.
+ */
+export const CHECKPOINT_PAGES = 4_096;
+
 /** The write-ahead log file is cut back to this size after a checkpoint, bytes. */
 export const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 

@@ -63,6 +63,8 @@ export class SqliteStore implements Store {
   #waitingLength = 0;
   #inTransaction = false;
   #cancelFlush: Cancel | undefined;
+  /** When `#cancelFlush` would flush, in monotonic ms. */
+  #flushAt = 0;
   /** No flush before this time, in monotonic ms. */
   #restUntil = 0;
   #closed = false;
@@ -125,7 +127,7 @@ export class SqliteStore implements Store {
         const encoded = encodeWrites(writes, (table) => this.#kinds.has(table));
         this.#apply(encoded);
         this.#counters.writes += encoded.length;
-        this.#enqueue({ resolve, reject }, encoded);
+        this.#enqueue({ resolve, reject }, encoded, writes.every(mayWait));
       } catch (error) {
         this.#counters.rejected++;
         throw error;
@@ -213,17 +215,20 @@ export class SqliteStore implements Store {
       );
   }
 
-  #enqueue(waiting: Waiting, writes: readonly EncodedWrite[]): void {
+  /** `relaxed`: nobody waits for it, so it joins what others flush; alone it is flushed after the longest pause. */
+  #enqueue(waiting: Waiting, writes: readonly EncodedWrite[], relaxed: boolean): void {
     this.#waiting.push(waiting);
     for (const { key, text } of writes) this.#waitingLength += key.length + (text?.length ?? 0);
     if (this.#waiting.length >= GROUP_COMMITS_MAX || this.#waitingLength >= GROUP_LENGTH_MAX) {
       this.#flush();
       return;
     }
-    this.#cancelFlush ??= this.#clock.after(
-      Math.max(0, this.#restUntil - this.#clock.monoMs()),
-      () => this.#flush(),
-    );
+    const now = this.#clock.monoMs();
+    const at = Math.max(now, this.#restUntil, relaxed ? now + FLUSH_PAUSE_MAX_MS : 0);
+    if (this.#cancelFlush !== undefined && this.#flushAt <= at) return;
+    this.#cancelFlush?.();
+    this.#flushAt = at;
+    this.#cancelFlush = this.#clock.after(at - now, () => this.#flush());
   }
 
   #flush(): void {
@@ -308,6 +313,10 @@ export class SqliteStore implements Store {
     }
     return statement;
   }
+}
+
+function mayWait({ kind, value }: Write): boolean {
+  return value === undefined && kind.removalsMayWait === true;
 }
 
 function rangeQuery(select: string, range: RangeOptions): [string, string[]] {

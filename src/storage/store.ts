@@ -12,6 +12,11 @@ export interface Kind<T> {
   encode(value: T): string;
   /** Throws on text it does not understand. */
   decode(text: string): T;
+  /**
+   * Nobody waits for removals to be on disk, and one that a crash undoes costs some work and nothing else: they join the
+   * flushes of others, or are flushed some milliseconds later.
+   */
+  readonly removalsMayWait?: boolean;
 }
 
 /** One change; `value` undefined deletes. All writes of one commit are applied together or not at all. */

@@ -6,12 +6,27 @@
  */
 
 import type { Int64 } from "#lib/int64.ts";
-import { compareBytes, encodeJson, JsonValueError } from "#lib/json.ts";
+import {
+  compareBytes,
+  encodeJson,
+  encodeJsonString,
+  encodeNumber,
+  JsonValueError,
+} from "#lib/json.ts";
 import { escapeHtml, escapeJs, escapeQuery } from "./escapes.ts";
 import { sprint, sprintf, sprintln } from "./format.ts";
 import { VALUE_DEPTH_MAX } from "./limits.ts";
 import { ValueError } from "./template-error.ts";
-import { isTrue, type Kinded, kindOf, mapKeys, member, SafeJs, typeName } from "./values.ts";
+import {
+  GoFloat,
+  isTrue,
+  type Kinded,
+  kindOf,
+  mapKeys,
+  member,
+  SafeJs,
+  typeName,
+} from "./values.ts";
 
 export interface TemplateFunction {
   /** Smallest and largest number of arguments. */
@@ -61,11 +76,41 @@ export const JSON_FUNCTIONS: TemplateFunctions = {
 
 function jsonText(value: unknown): string {
   try {
-    return encodeJson(jsonValue(value, 0));
+    return writeJson(value, 0);
   } catch (error) {
     if (error instanceof JsonValueError) throw new ValueError(error.message);
     throw error;
   }
+}
+
+/** Straight to text: alert details are the JSON of all that is known of an event, written for every one. */
+function writeJson(value: unknown, depth: number): string {
+  if (depth > VALUE_DEPTH_MAX) throw new ValueError("value is nested too deeply");
+  if (typeof value === "string") return encodeJsonString(value);
+  if (value instanceof GoFloat) return encodeNumber(value.value);
+  const v = kindOf(value);
+  switch (v.kind) {
+    case "slice":
+      return `[${v.value.map((item) => writeJson(item, depth + 1)).join(",")}]`;
+    case "map":
+      return writeObject(v.value, mapKeys(v.value), depth);
+    case "struct":
+      return writeObject(v.value.fields, Object.keys(v.value.fields), depth);
+    default:
+      return encodeJson(jsonValue(value, depth));
+  }
+}
+
+function writeObject(
+  of: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+  depth: number,
+): string {
+  let text = "";
+  for (const key of keys) {
+    text += `${text === "" ? "{" : ","}${encodeJsonString(key)}:${writeJson(of[key], depth + 1)}`;
+  }
+  return text === "" ? "{}" : `${text}}`;
 }
 
 /** A value as `encodeJson` takes it. Throws `ValueError` when it is nested too deeply. */

@@ -195,7 +195,10 @@ export function isTrue(value: unknown): boolean {
 
 /** The keys of a map in ascending byte order, the order in which maps are printed and ranged over. */
 export function mapKeys(map: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(map).sort(compareBytes);
+  const keys = Object.keys(map);
+  // Tags and fields usually come in order.
+  const isOrdered = keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] ?? "", key) < 0);
+  return isOrdered ? keys : keys.sort(compareBytes);
 }
 
 /** An own member, or `undefined`; never one inherited from JavaScript. */

@@ -34,3 +34,7 @@ export const REGEXES_MAX = 4_096;
 
 /** UTF-16 units of a regular expression; longer ones are refused as too large. */
 export const REGEX_LENGTH_MAX = 32_768;
+
+/** Syntax trees of scripts kept for reuse by text, of scripts up to so many UTF-16 units; beyond, the table starts anew. */
+export const RECENT_SCRIPTS_MAX = 16;
+export const RECENT_SCRIPT_LENGTH_MAX = 16_384;

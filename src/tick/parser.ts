@@ -27,7 +27,14 @@ import { quoted } from "./go-text.ts";
 import { measure } from "./inspect.ts";
 import { regexError } from "./lambda/regex.ts";
 import { Lexer } from "./lexer.ts";
-import { ERRORS_MAX, EXPRESSION_DEPTH_MAX, NESTING_MAX, SCRIPT_LENGTH_MAX } from "./limits.ts";
+import {
+  ERRORS_MAX,
+  EXPRESSION_DEPTH_MAX,
+  NESTING_MAX,
+  RECENT_SCRIPT_LENGTH_MAX,
+  RECENT_SCRIPTS_MAX,
+  SCRIPT_LENGTH_MAX,
+} from "./limits.ts";
 import type { Token, TokenKind } from "./token.ts";
 
 export interface ParseAll {
@@ -36,9 +43,18 @@ export interface ParseAll {
   readonly errors: readonly TickError[];
 }
 
-/** Parses a script; throws `TickError` at the first mistake. */
+/** Trees of the last scripts: a definition is judged, evaluated, started and shown in its standard layout. */
+const recent = new Map<string, Program>();
+
+/** Parses a script; throws `TickError` at the first mistake. The tree is shared: nobody may change it. */
 export function parseScript(script: string): Program {
-  return new Parser(script).program();
+  let program = recent.get(script);
+  if (program !== undefined) return program;
+  program = new Parser(script).program();
+  if (script.length > RECENT_SCRIPT_LENGTH_MAX) return program;
+  if (recent.size >= RECENT_SCRIPTS_MAX) recent.clear();
+  recent.set(script, program);
+  return program;
 }
 
 /** Parses a lone expression, as lambda vars and match conditions are given: no `lambda:` before it. */

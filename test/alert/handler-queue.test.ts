@@ -102,8 +102,10 @@ describe("order", () => {
     const b = new Bench({ inFlightMax: 2 });
     for (const [i, id] of ["a", "b", "c"].entries()) b.push(i, id);
     expect(b.names()).toEqual(["a0", "b1"]);
+    expect([1, 2, 3].map((ticket) => b.queue.isQueued(ticket))).toEqual([false, true, false]);
     await b.end(1, SENT);
     expect(b.names()).toEqual(["a0", "b1", "c2"]);
+    expect(b.queue.isQueued(2)).toBe(false);
   });
 });
 

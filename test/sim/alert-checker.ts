@@ -11,7 +11,7 @@ import type { AlertPlan } from "./alert-plan.ts";
 import type { AlertProgram, AlertWitness } from "./alert-program.ts";
 import { programOf } from "./alert-run.ts";
 import type { Endpoints, Send } from "./endpoints.ts";
-import { Explanations } from "./explanations.ts";
+import { Explanations, isSilence } from "./explanations.ts";
 import type { Fault, Plan } from "./plan.ts";
 import type { SimMember, World } from "./sim-member.ts";
 
@@ -21,6 +21,8 @@ export interface Published {
   readonly time: number;
   readonly level: number;
   readonly firstAt: number;
+  /** When a producer last raised it. */
+  lastAt: number;
   /** Processes that know it, as producer or owner: member and start. */
   readonly holders: Map<number, number>;
   readonly producers: Set<number>;
@@ -55,6 +57,8 @@ interface Stamp {
 const HEALTHY_MS = 20;
 /** A9: shorter pauses need not be noticed, ms. */
 const STALL_MS = 700;
+/** What ways and batches add to the distance of two producers, ms. */
+const SLACK_MS = 1_000;
 
 export class AlertChecker implements AlertWitness {
   readonly #world: World;
@@ -82,9 +86,10 @@ export class AlertChecker implements AlertWitness {
       const firstAt = this.#world.clock.now;
       const holders = new Map<number, number>();
       const producers = new Set<number>();
-      one = { topic, id, level, time: event.time.ms, firstAt, holders, producers };
+      one = { topic, id, level, time: event.time.ms, firstAt, lastAt: firstAt, holders, producers };
       this.#published.set(key, one);
     }
+    one.lastAt = this.#world.clock.now;
     one.holders.set(member.index, member.boot);
     one.producers.add(member.index);
     this.#frame.trace(`${member.index}: raises ${short(one)}`);
@@ -202,25 +207,46 @@ export class AlertChecker implements AlertWitness {
       for (const handler of this.#frame.alerts.topics[one.topic] ?? []) {
         const told = newest.get(`${one.topic}/${one.id}/${handler}`);
         if (told !== undefined && compare(told, one) >= 0) continue;
-        if (this.#isOwnWay(one) && levels.has(`${one.topic}/${one.id}/${handler}/${one.level}`)) {
-          continue;
-        }
+        if (this.#wasSaid(one, handler, levels)) continue;
         return `E5: ${short(one)}, known to ${alive.index}, was not told to ${handler}`;
       }
     }
     return undefined;
   }
 
-  /** Levels that were told, by lane. */
-  #toldLevels(): ReadonlySet<string> {
-    const told = new Set<string>();
-    for (const { topic, id, handler, level, acceptedAt } of this.#frame.endpoints.sends) {
-      if (acceptedAt !== undefined) told.add(`${topic}/${id}/${handler}/${level}`);
+  /** Events that were told, by lane and level. */
+  #toldLevels(): ReadonlyMap<string, readonly Published[]> {
+    const told = new Map<string, Published[]>();
+    for (const send of this.#frame.endpoints.sends) {
+      const one = send.acceptedAt === undefined ? undefined : this.#published.get(nameOf(send));
+      if (one === undefined) continue;
+      const key = levelKey(one, send.handler);
+      const list = told.get(key);
+      if (list === undefined) told.set(key, [one]);
+      else list.push(one);
     }
     return told;
   }
 
-  /** U16: what only some of the producers raise may be left to the lead, if that one says the same level. */
+  /**
+   * U16: what only some of the producers raise may be left to the lead, if that one says the same level within
+   * `delay-per-member` of it; what a fault holds up may come that much later.
+   */
+  #wasSaid(
+    one: Published,
+    handler: string,
+    told: ReadonlyMap<string, readonly Published[]>,
+  ): boolean {
+    if (!this.#isOwnWay(one)) return false;
+    const { faults } = this.#frame.plan;
+    const upheld = Math.max(0, ...faults.map((fault) => (isSilence(fault) ? fault.lengthMs : 0)));
+    const apartMax = this.#frame.alerts.delayMs + upheld + SLACK_MS;
+    const near = (other: Published): boolean =>
+      other.firstAt - one.lastAt <= apartMax && one.firstAt - other.lastAt <= apartMax;
+    return told.get(levelKey(one, handler))?.some(near) === true;
+  }
+
+  /** Did only some of the topic's producers raise it? */
   #isOwnWay(one: Published): boolean {
     const all = new Set<number>();
     for (const event of this.#frame.alerts.events) {
@@ -229,8 +255,16 @@ export class AlertChecker implements AlertWitness {
     return one.producers.size < all.size;
   }
 
-  /** E3, E6, E7: owners rank alike, hold equal tables, and nothing is left to do. */
+  /**
+   * E3, E6, E7: owners rank alike, hold equal tables, and nothing is left to do; the last holds for those too who were
+   * removed, because they go on telling what they raised.
+   */
   unequal(inside: readonly SimMember[]): string | undefined {
+    for (const member of this.#frame.members) {
+      const program = programOf(member);
+      const busy = program === undefined ? undefined : busyWith(program);
+      if (busy !== undefined) return `E7: member ${member.index} still has ${busy}`;
+    }
     const programs = inside.flatMap((member) => programOf(member) ?? []);
     const [first] = programs;
     if (first === undefined) return undefined;
@@ -241,8 +275,6 @@ export class AlertChecker implements AlertWitness {
       if (program.replication.digest !== first.replication.digest) {
         return `E6: handlers of ${who} differ from those of ${memberOf(first)}`;
       }
-      const busy = busyWith(program);
-      if (busy !== undefined) return `E7: ${who} still has ${busy}`;
       for (const topic of Object.keys(this.#frame.alerts.topics)) {
         const wrong = this.#unequalTopic(topic, program, first, inside, programs);
         if (wrong !== undefined) return `${wrong} at ${who}`;
@@ -309,6 +341,7 @@ export class AlertChecker implements AlertWitness {
   }
 
   #checkHealthy(byName: ReadonlyMap<string, readonly Send[]>): void {
+    const levels = this.#toldLevels();
     for (const one of this.#published.values()) {
       for (const handler of this.#frame.alerts.topics[one.topic] ?? []) {
         const cluster = this.#frame.members[0]?.swim?.clusterId ?? "";
@@ -317,7 +350,10 @@ export class AlertChecker implements AlertWitness {
         const what = `${short(one)} to ${handler}`;
         if (send === undefined || sends.length !== 1) {
           if (send !== undefined) this.#frame.fail(`A7: ${what} was sent ${sends.length} times`);
-          else if (!this.#isSuperseded(one, handler, byName) && !this.#isOwnWay(one))
+          else if (
+            !this.#isSuperseded(one, handler, byName) &&
+            !this.#wasSaid(one, handler, levels)
+          )
             this.#frame.fail(`A7: ${what} was not sent`);
           continue;
         }
@@ -383,6 +419,10 @@ export class AlertChecker implements AlertWitness {
   #count(name: string): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
+}
+
+function levelKey({ topic, id, level }: Published, handler: string): string {
+  return `${topic}/${id}/${handler}/${level}`;
 }
 
 const QUIET_SIZES = ["events_held", "outbox_size", "lanes", "sends_in_flight"];

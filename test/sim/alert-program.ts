@@ -155,6 +155,8 @@ export class AlertProgram implements Program {
             alerts.send(ticket, event, handler, brief);
           },
           cancel: (ticket) => alerts.cancel(ticket),
+          isQueued: (ticket) => alerts.isQueued(ticket),
+          withdraw: (ticket) => alerts.withdraw(ticket),
         },
         settledByOwners: (event) => void alerts.mergeState(event.topic, stateOf(event)),
       },

@@ -197,8 +197,13 @@ export class AlertRun {
     this.#checker.faultBegins(fault);
   }
 
-  settling(core: readonly SimMember[]): void {
+  /** From now on faults do not end by themselves. */
+  settles(core: readonly SimMember[]): void {
     this.#checker.coreIsWell(core);
+  }
+
+  /** The core is well. */
+  settling(): void {
     this.#endpoints?.heal();
   }
 

@@ -73,6 +73,7 @@ export class Explanations {
   #explainsBy(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {
     const { delayMs } = this.#frame.alerts;
     if (DEATHS.has(fault.kind) && earlier.some((one) => diedWith(one, fault))) return true;
+    if (this.#tookItAlong(fault, earlier, send, event)) return true;
     if (ENDPOINTS.has(fault.kind)) {
       return this.#isLong(fault) && earlier.some((one) => overlaps(one, fault));
     }
@@ -83,6 +84,22 @@ export class Explanations {
     if (UPHEAVALS.has(fault.kind)) return true;
     if (!SILENCES.has(fault.kind)) return false;
     return this.#lasted(fault, send.startedAt) && this.#touches(fault, [...earlier, send], event);
+  }
+
+  /**
+   * With one owner per topic, nobody answers producers between its death and the moment it counts as gone: those that
+   * raise the event then act for themselves (U11), and cannot know of what it or each other sent.
+   */
+  #tookItAlong(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {
+    const { redundancy, delayMs } = this.#frame.alerts;
+    if (redundancy !== 1 || !DEATHS.has(fault.kind) || fault.kind === "leave") return false;
+    const isOwner =
+      this.#frame.ownersOf(event.topic).includes(fault.target) ||
+      earlier.some((one) => one.member === fault.target);
+    const until = fault.from + DETECTION_MS + 2 * delayMs;
+    // What was raised just before may not have been answered any more.
+    const isNear = fault.from - NOTICE_MS <= event.lastAt && event.lastAt <= until;
+    return isOwner && isNear && fault.from <= send.startedAt;
   }
 
   /** A slow endpoint explains only what the waiting owners need not sit out. */
@@ -119,6 +136,11 @@ export class Explanations {
       this.#frame.ownersOf(event.topic).includes(member);
     return near(fault.target) || (fault.kind === "one-way" && near(fault.other));
   }
+}
+
+/** A member cannot hear or be heard, or not in time, or comes back only after the fault. */
+export function isSilence({ kind }: Fault): boolean {
+  return SILENCES.has(kind) || DEATHS.has(kind);
 }
 
 /** The sender of this died before it could tell. */

@@ -130,6 +130,24 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    number: 4,
+    name: "a slow endpoint with a queue of many before it",
+    expected: "one arrival of each, by the first owner",
+    options: { delayMs: 2_000 },
+    play(town) {
+      ready(town);
+      town.endpoints.setMood("h", undefined, { kind: "slow", ms: 5_000 });
+      changes(town, 50, 20);
+      changes(town, 46, 20);
+      town.run(120_000);
+      exactly(town, 96);
+      const requests = town.endpoints.sends.length;
+      town.expect(`${requests} requests`, requests === 96);
+      town.expect("no second owner sends", town.counter("secondary-handle-count") === 0);
+      settled(town);
+    },
+  },
+  {
     number: 5,
     name: "the endpoint hangs for the first owner",
     expected: "the second owner takes over, at the latest when HOLD is at its cap",

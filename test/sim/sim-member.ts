@@ -78,6 +78,8 @@ export class SimMember implements Host {
   retired = false;
   /** It stopped clustering because another process has its identity. */
   halted = false;
+  /** Boot number with which its process started. */
+  firstBoot = 0n;
   /** When its process started, global ms. */
   startedAt = 0;
   /** Own keys, where they differ from the world's. */
@@ -148,6 +150,7 @@ export class SimMember implements Host {
     const random = new SeededRandom(world.seed * 7919 + this.index * 104729 + this.#boot);
     const wall = this.wallOffsetMs + world.clock.now;
     const start = nextStart(image, wall, random);
+    this.firstBoot = start.boot;
     const profile = this.#profile(start.boot, image?.joined ?? 1);
     this.swim = new Swim(
       {

@@ -111,7 +111,7 @@ export function readNotice(input: unknown): Notice {
         by: readMember(rest[4]),
       };
     case "hold":
-      return { kind, ...readLane(rest), ...(rest[3] === true ? { queued: true } : {}) };
+      return { kind, ...readLane(rest.slice(0, 3)), ...(rest[3] === true ? { queued: true } : {}) };
     case "pass":
       return {
         kind,

@@ -43,7 +43,7 @@ import type { PlantedAlertBug } from "./planted.ts";
 import { type PullHost, Pulls } from "./pulls.ts";
 import { digestOf, Rankings, type TopicOwners } from "./ranking.ts";
 import { type Reason, ReasonCounts } from "./reasons.ts";
-import { keyOf } from "./stamp.ts";
+import { keyOf, stampOf } from "./stamp.ts";
 import { type HeapTimer, TimerHeap } from "./timer-heap.ts";
 
 /** What the shell has to do. */
@@ -200,7 +200,7 @@ export class OwnershipCore {
       if (!known.producer) this.#becomeProducer(known);
       return;
     }
-    if (this.#recent.has(key)) {
+    if (this.#isRecent(key, event, this.#view.localId, undefined)) {
       this.#counts.add("duplicate_settled");
       if (!solo) this.#kept.sayKnown(event);
       return;
@@ -324,6 +324,7 @@ export class OwnershipCore {
     const before = this.#absences.link(member);
     this.#absences.setLink(member, state);
     if (state === "up") {
+      this.#dispatch.hurry();
       this.#topology();
       this.#peers.get(member)?.hurry();
       this.#resendTo(member);
@@ -338,11 +339,11 @@ export class OwnershipCore {
   }
 
   /** The process was away; core time did not move meanwhile. */
-  stalled(now: number): void {
+  stalled(now: number, awayMs: number): void {
     this.#now = now;
     this.#counts.add("stall");
-    this.#dispatch.sayHolds();
     this.#pulls.stalled();
+    this.#dispatch.wokeUp(awayMs);
   }
 
   answerPull(from: MemberId, request: PullRequest): PullAnswer {
@@ -414,18 +415,26 @@ export class OwnershipCore {
   /** Takes what is to be done. Call it once after a run of inputs; what they have in common travels together. */
   flush(now: number): readonly Output[] {
     this.#now = now;
-    for (const [to, queue] of this.#peers) {
-      for (let batch = queue.take(to, ++this.#number, now); batch !== undefined; ) {
-        this.#outputs.push({ kind: "batch", to, number: this.#number, batch });
-        batch = queue.take(to, ++this.#number, now);
-      }
-    }
+    // First what others must know in case this process dies in a moment.
+    const outputs = this.#batches();
+    outputs.push(...this.#outputs);
+    this.#outputs = outputs;
     const writes = this.#journal.take(++this.#number);
     if (writes !== undefined) this.#outputs.push({ kind: "write", number: this.#number, writes });
     if (this.#leaving && !this.#left && this.#isHandedOver()) this.#sayLeft();
-    const outputs = this.#outputs;
     this.#outputs = [];
     return outputs;
+  }
+
+  #batches(): Output[] {
+    const batches: Output[] = [];
+    for (const [to, queue] of this.#peers) {
+      for (let batch = queue.take(to, ++this.#number, this.#now); batch !== undefined; ) {
+        batches.push({ kind: "batch", to, number: this.#number, batch });
+        batch = queue.take(to, ++this.#number, this.#now);
+      }
+    }
+    return batches;
   }
 
   /** When `tick` is next due, core time; `undefined` when nothing waits. */
@@ -508,7 +517,6 @@ export class OwnershipCore {
     },
   ): Held {
     const held = newHeld({ key, event, receivedAt: this.#now, ...how });
-    held.epoch = this.#epoch;
     if (how.inline) held.notBefore = this.#inline.runners.quietUntil(event.topic);
     if (this.#held.size >= HELD_MAX) this.#dropOldest();
     this.#held.set(key, held);
@@ -526,6 +534,7 @@ export class OwnershipCore {
 
   #placePublished(held: Held, verdict: Verdict): void {
     const { acting } = this.#rankings.of(held.event.topic);
+    held.epoch = this.#epoch;
     if (!held.solo) this.#sendToOwners(held);
     if (held.solo || acting.includes(this.#view.localId)) this.#takeIn(held, verdict);
     else this.#armWatcher(held);
@@ -595,14 +604,26 @@ export class OwnershipCore {
     this.#becomeOwner(held);
   }
 
+  #offerAgain(held: Held, acting: readonly MemberId[]): boolean {
+    if (acting.includes(this.#view.localId)) return false;
+    // One that it came from has handed it over.
+    const known = acting.filter((member) => held.copies.get(member) === "acked");
+    if (known.length === 0) return false;
+    this.#counts.add("watched_offered_again");
+    for (const member of known) held.copies.delete(member);
+    this.#sendToOwners(held);
+    return true;
+  }
+
   /** `before`: see `Batch`. `passed`: it is handed over, not told to all owners. */
   #receiveEvent(from: MemberId, event: AlertEvent, before: Before, passed = false): void {
     const key = eventKey(event);
-    const done = this.#recent.get(key);
-    if (done !== undefined) {
+    if (this.#isRecent(key, event, from, before)) {
+      const done = this.#recent.get(key) ?? [];
       this.#counts.add("duplicate_settled");
       this.#kept.note(from, event, before);
       this.#tellSettled(from, event, done);
+      this.#tellStandIns(event, done);
       return;
     }
     const known = this.#held.get(key);
@@ -610,7 +631,8 @@ export class OwnershipCore {
       this.#counts.add("duplicate_pending");
       this.#markSource(known, from);
       this.#kept.note(from, event, before);
-      if (known.role === "watcher" && known.kept === undefined) this.#becomeOwner(known);
+      const isFree = known.role === "watcher" && known.kept === undefined;
+      if (isFree && !this.#leaving) this.#becomeOwner(known);
       return;
     }
     const inline = this.#isInline(event.topic);
@@ -628,8 +650,14 @@ export class OwnershipCore {
     else if (!home.includes(self)) this.#counts.add("stand_in");
     this.#takeIn(held, this.#kept.judge(held, from, before));
     if (held.settled) return;
-    if (this.#leaving) this.#sendToOwners(held);
+    if (this.#leaving) this.#giveOn(held);
     this.#storeIfAlone(held);
+  }
+
+  /** It came while this member leaves, perhaps unknown to the others, who would wait for it. */
+  #giveOn(held: Held): void {
+    this.#sendToOwners(held);
+    this.#dispatch.handOver([held], "finish claimed");
   }
 
   /** Handlers are open here, and they are the ones that the other member means. */
@@ -703,12 +731,13 @@ export class OwnershipCore {
     const held = this.#held.get(key);
     if (held === undefined) {
       // Its copy may still be on its way here.
-      if (dropped === true && !this.#recent.has(key)) this.#remember(key, done);
+      if (dropped === true && !this.#recent.has(key)) this.#remember(key, DROPPED);
       return;
     }
     if (dropped === true) {
       if (held.role === "owner") this.#dispatch.drop(held, "lead_said_same");
       else this.#settle(held, "lead_said_same");
+      if (held.settled && held.done.length === 0) this.#remember(key, DROPPED);
       return;
     }
     for (const handler of done) {
@@ -721,6 +750,10 @@ export class OwnershipCore {
         if (member !== from) this.#tell(member, { kind: "done", ...entry });
       }
     }
+    const { acting } = this.#rankings.of(topic);
+    const isFormer = !acting.includes(this.#view.localId) && acting.includes(from);
+    // What the owner could not tell, who stood in for it before need not tell either.
+    if (held.role === "owner" && isFormer) this.#dispatch.drop(held, "settled_by_owner");
     if (held.role === "watcher" && !this.#planted("keeps-copies")) {
       held.done.push(...done);
       this.#settle(held, "settled_by_owner");
@@ -734,10 +767,33 @@ export class OwnershipCore {
 
   #tellOwners(held: Held, notice: Notice): void {
     const { home, acting } = this.#rankings.of(held.event.topic);
-    // Who owned it when it came from there may own it no more, and still wait with it.
-    const former = held.epoch === this.#epoch ? receivers(held) : held.copies.keys();
-    for (const member of new Set([...acting, ...home, ...former])) {
+    // Who has a copy may have come to wait with it, or still do, unnoticed: owners change, and pass it on.
+    const former = notice.kind === "hold" ? held.copies.keys() : receivers(held);
+    const next = notice.kind === "done" ? this.#successor(held.event.topic) : [];
+    for (const member of new Set([...acting, ...home, ...former, ...next])) {
       if (member !== this.#view.localId) this.#tell(member, notice);
+    }
+  }
+
+  /** A sole owner's completions would go with it: the one that would stand in knows them too. */
+  #successor(topic: string): readonly MemberId[] {
+    const { acting, ranking } = this.#rankings.of(topic);
+    if (acting.length > 1) return [];
+    const isNext = (member: MemberId): boolean =>
+      !acting.includes(member) && !this.#rankings.isGone(member);
+    return ranking.filter((member) => isNext(member) && member !== this.#view.localId).slice(0, 1);
+  }
+
+  /**
+   * Who became an owner by the last change does not know what was done before, and is sent the event as well. The first
+   * owner says it, until syncs have surely told everybody.
+   */
+  #tellStandIns(event: AlertEvent, done: readonly string[]): void {
+    const { acting } = this.#rankings.of(event.topic);
+    const self = this.#view.localId;
+    if (acting[0] !== self || this.#now - this.#changedAt > 2 * this.#options.fullSyncMs) return;
+    for (const member of acting.slice(1)) {
+      for (const handler of done) this.#tell(member, doneNotice(event, handler, self));
     }
   }
 
@@ -764,12 +820,22 @@ export class OwnershipCore {
       return;
     }
     if (reason === "settled_by_owner" && !held.inline) this.#ports.settledByOwners?.(held.event);
-    this.#remember(held.key, held.done);
+    const isDropped = reason === "lead_said_same" || reason === "lead_said_late";
+    this.#remember(held.key, isDropped ? DROPPED : held.done);
     const { home, acting } = this.#rankings.of(held.event.topic);
     for (const member of held.sources) {
       if (home.includes(member) || acting.includes(member)) continue;
       this.#tellSettled(member, held.event, held.done);
     }
+  }
+
+  /** Settled lately? What was dropped for one producer's sake may be news when another one raises it. */
+  #isRecent(key: string, event: AlertEvent, producer: MemberId, before: Before): boolean {
+    const done = this.#recent.get(key);
+    if (done !== DROPPED || !this.#kept.isOverruled(event, producer, before))
+      return done !== undefined;
+    this.#recent.delete(key);
+    return false;
   }
 
   #remember(key: string, done: readonly string[]): void {
@@ -843,6 +909,9 @@ export class OwnershipCore {
       this.#counts.add(reason);
       this.#forgetQueued(member);
     }
+    for (const [member, reason] of this.#gone) {
+      if (reason === "gone_left" && !gone.has(member)) this.#dispatch.cameBack(member);
+    }
     this.#gone = gone;
     const away = new Set(gone.keys());
     if (this.#leaving) away.add(this.#view.localId);
@@ -868,6 +937,10 @@ export class OwnershipCore {
     const isActing = this.#rankings.of(held.event.topic).acting.includes(this.#view.localId);
     if (held.producer || !isActing) this.#sendToOwners(held);
     if (isActing && held.role === "watcher" && !this.#leaving) this.#becomeOwner(held);
+    // New owners get the event from its producer; which handlers were told already only owners can say.
+    for (const handler of held.role === "owner" ? held.done : []) {
+      this.#tellOwners(held, doneNotice(held.event, handler, this.#view.localId));
+    }
     this.#storeIfAlone(held);
   }
 
@@ -937,10 +1010,16 @@ export class OwnershipCore {
     this.#leaving = false;
     this.#left = false;
     for (const held of [...this.#held.values()]) {
-      if (held.solo || !isElsewhere(held)) continue;
+      // Its producers wait for word of it and are no help: an owner must have it.
+      if (held.solo) continue;
+      if (!isWith(held, this.#rankings.of(held.event.topic).acting)) {
+        if (held.role === "watcher") this.#armWatcher(held);
+        continue;
+      }
       if (held.role === "watcher") this.#settle(held, "handed_over");
       else this.#dispatch.drop(held, "handed_over");
     }
+    this.#dispatch.cameBack(this.#view.localId);
     this.#topology();
   }
 
@@ -965,9 +1044,13 @@ export class OwnershipCore {
    * owners it must be told of everything again, however old.
    */
   get #pullToken(): string {
+    return `${this.#options.boot}.${this.#tableDigest}`;
+  }
+
+  /** Equal on members that rank alike. */
+  get #tableDigest(): string {
     const { members, redundancy } = this.#rankings;
-    const table = digestOf(String(redundancy), ...[...members].sort());
-    return `${this.#options.boot}.${table.toString(16)}`;
+    return digestOf(String(redundancy), ...[...members].sort()).toString(16);
   }
 
   /** Another cluster has other handlers: what comes before they are known here would find none and be settled. */
@@ -1092,8 +1175,10 @@ export class OwnershipCore {
       now: () => this.#now,
       others: () => this.#rankings.members.filter((member) => member !== self),
       isAway: (member) => this.#rankings.isGone(member) || !this.#rankings.members.includes(member),
+      isLost: (member) => !["up", undefined].includes(this.#absences.link(member)),
       isLinked: (member) => this.#absences.link(member) === "up",
       digest: () => this.#completions.digest,
+      sameOwners: ({ boot }) => boot.endsWith(`.${this.#tableDigest}`),
       ask: (from, request) => this.#outputs.push({ kind: "pull", from, request }),
       learn: (from, { entries, holds }) =>
         this.#dispatch.together(() => {
@@ -1122,6 +1207,7 @@ export class OwnershipCore {
       isQueued: (ticket) => this.#ports.isQueued?.(ticket) === true || this.#unstarted(ticket) >= 0,
       withdraw: (ticket) => this.#withdraw(ticket),
       tellOwners: (held, notice) => this.#tellOwners(held, notice),
+      offerAgain: (held) => this.#offerAgain(held, this.#rankings.of(held.event.topic).acting),
       learned: (entry) => this.#learned(entry),
       partlySettled: (held) => this.#journal.updatePending(held),
       allSettled: (held) => this.#settle(held, undefined),
@@ -1129,10 +1215,23 @@ export class OwnershipCore {
   }
 }
 
+/** Told to nobody, because another producer had said the same before. */
+const DROPPED: readonly string[] = [];
+
 /** Does another member have a copy, as far as this one knows? */
 function isElsewhere(held: Held): boolean {
   for (const state of held.copies.values()) if (state !== "queued") return true;
   return false;
+}
+
+function doneNotice(event: AlertEvent, handler: string, by: MemberId): Notice {
+  const { topic, id } = event;
+  return { kind: "done", topic, id, handler, stamp: stampOf(event), by };
+}
+
+/** Has one of these members a copy, as far as this one knows? */
+function isWith(held: Held, members: readonly MemberId[]): boolean {
+  return members.some((member) => (held.copies.get(member) ?? "queued") !== "queued");
 }
 
 /** Members this one sent the event to, whether or not they own the topic by now. */

@@ -45,6 +45,8 @@ export interface DispatchHost {
   withdraw(ticket: number): boolean;
   /** Notices to everyone who may hold a copy as owner. */
   tellOwners(held: Held, notice: Notice): void;
+  /** This member is no acting owner, and one has the event: it is offered to those again. False otherwise. */
+  offerAgain(held: Held): boolean;
   /** A newer completion entered the table. */
   learned(entry: CompletionEntry): void;
   /** A work of a held event ended, others go on. */
@@ -71,6 +73,8 @@ export class Dispatch {
   readonly #rounds = new Rounds();
   readonly #progress = new Progress();
   #tickets = 0;
+  /** See `hurry`; core time. */
+  #hurriedUntil = Number.NEGATIVE_INFINITY;
   /** Takeovers by rank among the home owners: 1, 2, further ones and stand-ins. */
   readonly #takeovers: [number, number, number] = [0, 0, 0];
   #primary = 0;
@@ -153,6 +157,17 @@ export class Dispatch {
     }
   }
 
+  /** Who passed its events on because it left, or was about to, takes its turn again. */
+  cameBack(member: MemberId): void {
+    for (const lane of this.#lanes.all()) {
+      for (const work of lane.works) {
+        work.failed.delete(member);
+        work.never.delete(member);
+        if (member === this.#host.self && work.state === "passed") work.state = "waiting";
+      }
+    }
+  }
+
   /** Sends are allowed again. */
   runBlocked(): void {
     const lanes = [...this.#blocked];
@@ -162,13 +177,14 @@ export class Dispatch {
 
   /** Another owner, or a pull, says that a handler was told. */
   done(entry: CompletionEntry, via: "notice" | "pull"): void {
-    this.#merge(entry, via);
+    const isNews = this.#merge(entry, via);
     if (via === "notice") this.#progress.made(entry, this.#host.now());
     const lane = this.#lanes.get(entry);
     if (lane === undefined) return;
     this.#rounds.calm(lane);
-    if (via === "notice") {
-      // A pull tells of the past, perhaps of long ago; who works on the lane now is another question.
+    if (via === "notice" && isNews) {
+      // A pull tells of the past, perhaps of long ago, and so does what is heard again: who works on the lane now is
+      // another question.
       lane.holder = undefined;
       lane.heldSince = undefined;
       lane.renewedAt = this.#host.now();
@@ -198,16 +214,12 @@ export class Dispatch {
 
   /** Both work on it: who has not begun makes way for one who has, or for the earlier owner. */
   #meet(work: Work, from: MemberId, how: "queued" | "sending"): void {
-    const host = this.#host;
-    if (work.held.solo || host.mayClaim() === "never") return;
+    if (work.held.solo) return;
     if (how === "queued" && !this.#isBefore(from, work.lane.topic)) {
       this.#sendHold(work);
       return;
     }
-    if (!host.withdraw(work.ticket)) return;
-    this.#endSending(work);
-    work.state = "waiting";
-    host.counts.add("send_withdrawn");
+    this.#makesWay(work);
   }
 
   /** Is the other member an earlier owner than this one? Those that are none come last, by ID. */
@@ -221,9 +233,33 @@ export class Dispatch {
     return place(other) - place(self) < 0 || (place(other) === place(self) && other < self);
   }
 
-  /** This process was away: the others may be about to take over what it is sending. */
-  sayHolds(): void {
-    for (const work of this.#sending.values()) if (!work.held.solo) this.#sendHold(work);
+  /** Others have waited longer than this member for what comes now: it says at once when it begins with that. */
+  hurry(): void {
+    this.#hurriedUntil = this.#host.now() + this.#host.delayMs / HOLDS_PER_DELAY;
+  }
+
+  /**
+   * This process was away: the others may be about to take over what it is sending. If they may have done so already, what
+   * its endpoint has not heard of yet begins anew, behind the pull.
+   */
+  wokeUp(awayMs: number): void {
+    this.hurry();
+    const isLong = awayMs >= this.#host.delayMs / HOLDS_PER_DELAY;
+    for (const work of [...this.#sending.values()]) {
+      if (work.held.solo) continue;
+      if (isLong && this.#makesWay(work)) this.run(work.lane);
+      else this.#sendHold(work);
+    }
+  }
+
+  /** Takes a send back that has not begun; false when it goes on. */
+  #makesWay(work: Work): boolean {
+    const host = this.#host;
+    if (host.mayClaim() === "never" || !host.withdraw(work.ticket)) return false;
+    this.#endSending(work);
+    work.state = "waiting";
+    host.counts.add("send_withdrawn");
+    return true;
   }
 
   /** Some members could not tell these handlers (`null`: any of the event's). */
@@ -352,12 +388,27 @@ export class Dispatch {
   #claimIfAllowed(work: Work, why: Reason): void {
     const { counts } = this.#host;
     const may = work.held.local ? "yes" : this.#host.mayClaim();
+    if (may === "yes" && this.#isLeftToOwners(work)) return;
     if (may === "yes") this.#claim(work, why);
     else if (may === "held") {
       if (!this.#blocked.has(work.lane)) counts.add("held_for_pull");
       this.#blocked.add(work.lane);
       if (!work.held.solo) this.#armBlocked(work);
     }
+  }
+
+  /**
+   * Who stood in for an owner that is back hears of its sends only when all is settled: like a producer, it asks by
+   * offering the event again instead of sending, as long as an acting owner has it.
+   */
+  #isLeftToOwners(work: Work): boolean {
+    const { timers, delayMs } = this.#host;
+    const { held, lane } = work;
+    if (held.solo || held.excused || this.#host.planted("everybody-first")) return false;
+    const rank = this.#rank(work, work.failed);
+    if (rank === 0 || !this.#host.offerAgain(held)) return false;
+    lane.timer = timers.set(this.#host.now() + rank * delayMs, () => this.run(lane));
+    return true;
   }
 
   /** Who is held back for long says so: the next owner is not to take it for gone. */
@@ -384,13 +435,13 @@ export class Dispatch {
       this.#secondary++;
       this.#takeovers[rank === 1 ? 0 : rank === 2 ? 1 : 2]++;
     }
+    host.start(ticket, work.held.event, work.handler, this.#canBeTakenOver(work));
     if (!work.held.solo) {
       if (why !== "sent_by_rank_0" || this.#isLate(work) || this.#wasAnothers(work)) {
         this.#sendHold(work);
       }
       this.#armHold(work);
     }
-    host.start(ticket, work.held.event, work.handler, this.#canBeTakenOver(work));
   }
 
   /** Is there another owner that may try if this member fails? */
@@ -403,7 +454,8 @@ export class Dispatch {
   /** The others have waited for a sign of life for some time. */
   #isLate({ held }: Work): boolean {
     const { delayMs } = this.#host;
-    return this.#host.now() - held.receivedAt >= delayMs / HOLDS_PER_DELAY;
+    const waited = this.#host.now() - held.receivedAt;
+    return held.receivedAt < this.#hurriedUntil || waited >= delayMs / HOLDS_PER_DELAY;
   }
 
   /** Who told the last event of this ID may go on with the next one, unless it hears that it is taken. */
@@ -516,12 +568,15 @@ export class Dispatch {
     work.state = "waiting";
   }
 
-  #merge(entry: CompletionEntry, via: "notice" | "pull"): void {
+  /** True when it was not known. */
+  #merge(entry: CompletionEntry, via: "notice" | "pull"): boolean {
     const { completions, counts, self } = this.#host;
     const known = completions.last(entry.topic, entry.id, entry.handler);
     const both = known?.by === self && compareStamps(known.stamp, entry.stamp) === 0;
     if (both && entry.by !== self && via === "notice") counts.add("notice_late");
-    if (completions.merge(entry)) this.#host.learned(entry);
+    const isNews = completions.merge(entry);
+    if (isNews) this.#host.learned(entry);
+    return isNews;
   }
 
   #closeIfOlder(work: Work, entry: CompletionEntry, via: "notice" | "pull"): void {
@@ -541,11 +596,12 @@ export class Dispatch {
 
   #alreadyKnown(work: Work): Reason | undefined {
     const { held } = work;
-    if (held.solo) return undefined;
     const { topic, id, handler } = work.lane;
-    const last = this.#host.completions.last(topic, id, handler);
+    const last = held.local ? undefined : this.#host.completions.last(topic, id, handler);
     if (last === undefined) return undefined;
     const order = compareStamps(held.stamp, last.stamp);
+    // Who is alone tells all in the order of raising; in a cluster by now, nothing goes behind what is newer.
+    if (held.solo && this.#host.rankings.members.length <= 1) return undefined;
     if (order > 0 || (order < 0 && this.#host.planted("no-order"))) return undefined;
     return order === 0 ? "already_done" : "superseded";
   }
@@ -601,12 +657,17 @@ export class Dispatch {
     if (this.#host.planted("no-takeover")) return { at: Number.POSITIVE_INFINITY, why };
     // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
     const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
-    const renewed = Math.max(received, lane.renewedAt) + rank * delayMs;
+    // The silence of a holder begins when it should have said the next HOLD: a cut shorter than the delay is sat out.
+    const next = holding ? delayMs / HOLDS_PER_DELAY : 0;
+    const renewed = Math.max(received, lane.renewedAt + next) + rank * delayMs;
     // The next event of an ID is the first owner's again, who can begin with it only when this one's end is known.
     const turn = lane.endedAt + rank * Math.min(RANK_GRACE_MS, delayMs);
     const waited = Math.max(renewed, grace, turn);
-    if (!holding || lane.heldSince === undefined) return { at: waited, why };
-    const cap = this.#progress.since(lane, lane.holder, lane.heldSince) + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
+    if (!holding || lane.holder === undefined || lane.heldSince === undefined)
+      return { at: waited, why };
+    const cap =
+      this.#progress.since(lane, lane.holder, lane.heldSince) +
+      (HOLD_CAP_DELAYS + rank - 1) * delayMs;
     return cap < waited ? { at: cap, why: "takeover_hold_cap" } : { at: waited, why };
   }
 

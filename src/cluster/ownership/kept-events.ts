@@ -69,6 +69,14 @@ export class KeptEvents {
     return before;
   }
 
+  /** It was dropped when another producer raised it, but not for this one's reasons. */
+  isOverruled(event: AlertEvent, producer: MemberId, last: Before): boolean {
+    const { topic, id } = event;
+    const said = producer === this.#host.self ? this.#leads.lastOf(topic, id, producer) : last;
+    const before = said === "first" ? undefined : said;
+    return this.#leads.isOverruled({ topic, id, stamp: stampOf(event), before });
+  }
+
   /** A producer said what is known already. */
   note(producer: MemberId, event: AlertEvent, last: Before): void {
     if (last === undefined) return;

@@ -30,6 +30,8 @@ const HANDLERS_MAX = 10_000;
 /** Key: start of the process and a number; its order means nothing. */
 export const pendingAlerts: Kind<PendingAlert> = {
   name: "pending_alerts",
+  // What a crash brings back is found told, or told once more; both are so also for the shortest wait.
+  removalsMayWait: true,
   encode: ({ event, local, left }) => JSON.stringify({ local, event: encodeAlert(event), left }),
   decode(text) {
     const raw = wireRecord(JSON.parse(text), "pending alert");

@@ -104,6 +104,19 @@ export class Leads {
     return "take";
   }
 
+  /**
+   * An event was dropped because another producer had said its level before. Does it tell a change all the same: has the
+   * level been another one since, for what was taken or for the producer that raises it now?
+   */
+  isOverruled({ topic, id, stamp, before }: Omit<Said, "producer" | "isNew">): boolean {
+    const newest = this.#topics.get(topic)?.get(id)?.newest;
+    if (newest === undefined) return true;
+    const isChange = (from: Stamp): boolean =>
+      from.level !== stamp.level && compareStamps(from, stamp) < 0;
+    if (isChange(newest)) return true;
+    return before !== undefined && isChange(before) && compareStamps(before, newest) > 0;
+  }
+
   /** The wait of a kept event is over. */
   expire(event: Said): void {
     const entry = this.#topics.get(event.topic)?.get(event.id);

@@ -17,6 +17,8 @@ export const BATCH_EVENTS_MAX = 500;
 export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Batches on the wire to one peer before the first is acknowledged. */
 export const BATCHES_IN_FLIGHT_MAX = 4;
+/** … and when only notices are to be sent. */
+export const NOTICE_BATCHES_IN_FLIGHT_MAX = 16;
 /** Retry of a batch that failed: doubles between these, ms. */
 export const RESEND_MIN_MS = 100;
 export const RESEND_MAX_MS = 2000;
@@ -28,14 +30,8 @@ export const PULL_PAGES_MAX = 100;
 export const PULL_RETRY_MS = 100;
 /** Sends are held back for a pull at most this long (never longer than `delay-per-member`), ms. */
 export const PULL_WAIT_MAX_MS = 1000;
-/** … and after a start. */
+/** … and after a start, or a change of the members, which everybody must know first. */
 export const SETTLE_WAIT_MAX_MS = 5000;
-
-/**
- * After a change of the table sends are held until it is sure to be known everywhere, ms: the former first owner and the
- * new one must not both act. A spread takes a tenth of it.
- */
-export const TABLE_SETTLE_MS = 500;
 
 /** After ranks changed, each owner leaves those still before it this much time to show that they act, ms. */
 export const RANK_GRACE_MS = 1000;

@@ -279,7 +279,7 @@ export class OwnershipService implements Ownership {
     this.#beatAt = mono;
     this.#stalledMs += late;
     this.#parts.log.warn("the process did not run for a while", { duration_ms: Math.round(late) });
-    this.#core.stalled(this.#now());
+    this.#core.stalled(this.#now(), late);
   }
 
   #flush(): void {

@@ -13,6 +13,7 @@ import {
   BATCH_EVENTS_MAX,
   BATCH_NOTICES_MAX,
   BATCHES_IN_FLIGHT_MAX,
+  NOTICE_BATCHES_IN_FLIGHT_MAX,
   NOTICES_MAX,
   RESEND_MAX_MS,
   RESEND_MIN_MS,
@@ -75,7 +76,9 @@ export class PeerQueue {
   /** The next batch to send under this number, or `undefined` when there is none or it must wait. */
   take(to: MemberId, number: number, now: number): Batch | undefined {
     if (!this.#hasWork() || now < this.#retryAt) return undefined;
-    if (this.#flights.size >= BATCHES_IN_FLIGHT_MAX) return undefined;
+    // A notice is not kept waiting behind events: the peer may take over for want of it.
+    const isFull = this.#flights.size >= BATCHES_IN_FLIGHT_MAX;
+    if (isFull && this.#flights.size >= NOTICE_BATCHES_IN_FLIGHT_MAX) return undefined;
     const max = this.#singly > 0 ? 1 : BATCH_NOTICES_MAX;
     const notices = this.#notices.splice(0, max);
     for (const [key, hold] of this.#holds) {
@@ -84,9 +87,9 @@ export class PeerQueue {
       notices.push(hold);
     }
     const eventsMax = this.#singly > 0 ? 1 - notices.length : BATCH_EVENTS_MAX;
-    const events = this.#takeEvents(to, eventsMax);
-    this.#singly = Math.max(0, this.#singly - 1);
+    const events = isFull ? [] : this.#takeEvents(to, eventsMax);
     if (notices.length === 0 && events.length === 0) return undefined;
+    this.#singly = Math.max(0, this.#singly - 1);
     this.#flights.set(number, { notices, events });
     const before = events.map((held) => (held.producer ? held.before : undefined));
     return { notices, events: events.map((held) => held.event), before };
@@ -96,7 +99,7 @@ export class PeerQueue {
   delivered(number: number): readonly Held[] {
     const flight = this.#flights.get(number);
     this.#flights.delete(number);
-    this.#retryMs = RESEND_MIN_MS;
+    this.hurry();
     return flight?.events ?? [];
   }
 
@@ -120,6 +123,8 @@ export class PeerQueue {
     const kept = flight.notices.filter((notice) => notice.kind !== "hold");
     this.#notices = [...kept, ...this.#notices];
     this.#events = [...flight.events, ...this.#events];
+    // Batches that fail together are one failure.
+    if (now < this.#retryAt) return "again";
     this.#retryAt = now + this.#retryMs;
     this.#retryMs = Math.min(RESEND_MAX_MS, this.#retryMs * 2);
     return "again";

@@ -41,8 +41,12 @@ export class PullGate {
     for (const member of options.expect) this.#expected.add(member);
   }
 
-  answered(member: MemberId, now: number): void {
+  answered(member: MemberId): void {
     this.#expected.delete(member);
+  }
+
+  /** Somebody is there. */
+  heard(now: number): void {
     if (this.#until === undefined || this.#afterFirstMs === undefined) return;
     this.#until = Math.min(this.#until, now + this.#afterFirstMs);
   }

@@ -8,13 +8,7 @@
 
 import type { Random } from "#lib/random.ts";
 import type { MemberId } from "../ports.ts";
-import {
-  PULL_PAGES_MAX,
-  PULL_RETRY_MS,
-  PULL_WAIT_MAX_MS,
-  SETTLE_WAIT_MAX_MS,
-  TABLE_SETTLE_MS,
-} from "./limits.ts";
+import { PULL_PAGES_MAX, PULL_RETRY_MS, PULL_WAIT_MAX_MS, SETTLE_WAIT_MAX_MS } from "./limits.ts";
 import type { PullAnswer, PullRequest } from "./notices.ts";
 import { PullGate } from "./pull-gate.ts";
 import type { ReasonCounts } from "./reasons.ts";
@@ -33,8 +27,12 @@ export interface PullHost {
   /** Gone, or not in the table. */
   isAway(member: MemberId): boolean;
   isLinked(member: MemberId): boolean;
+  /** Had a connection, and has none. */
+  isLost(member: MemberId): boolean;
   /** Digest of the completion table. */
   digest(): string;
+  /** Does the answering member know the same members and redundancy as this one? */
+  sameOwners(answer: PullAnswer): boolean;
   ask(member: MemberId, request: PullRequest): void;
   /** Takes what a page says into account. */
   learn(from: MemberId, answer: PullAnswer): void;
@@ -63,10 +61,12 @@ export class Pulls {
   readonly #cursors = new Map<MemberId, Cursor>();
   readonly #runs = new Map<MemberId, Run>();
   readonly #syncedAt = new Map<MemberId, number>();
+  /** End of the gate for which a timer runs. */
+  #armedFor: number | undefined;
   /** Changes of the table so far. */
   #table = 0;
-  /** Until then a change of the table may not be known everywhere. */
-  #settlingUntil = Number.NEGATIVE_INFINITY;
+  /** Until then members whose connection was lost are waited for too; core time. */
+  #patientUntil = Number.NEGATIVE_INFINITY;
 
   constructor(host: PullHost) {
     this.#host = host;
@@ -110,21 +110,17 @@ export class Pulls {
     this.#askAll();
   }
 
-  /** Owners change: wait until everybody knows, then learn what the former ones did. */
+  /**
+   * Owners change: everybody is asked until it answers by the same table. Then it begins nothing any more that is this
+   * member's now, and said what it did and does.
+   */
   tableChanged(): void {
-    const settle = Math.min(TABLE_SETTLE_MS, this.#waitMs() / 2);
-    const until = this.#host.now() + settle + this.#waitMs();
-    this.#settlingUntil = this.#host.now() + settle;
+    const until = this.#host.now() + SETTLE_WAIT_MAX_MS;
     this.#shut({ until, expect: this.#present(), extend: true });
     // What was answered so far left out the topics that this member did not own.
     this.#table++;
     this.#cursors.clear();
-    this.#host.timers.set(this.#settlingUntil, () => {
-      const end = this.#host.now() + this.#waitMs();
-      this.#shut({ until: end, expect: this.#present(), extend: false });
-      this.#askAll();
-      this.openIfAllowed();
-    });
+    this.#askAll();
   }
 
   /** The answer to an ask; `undefined` when it failed. */
@@ -153,20 +149,28 @@ export class Pulls {
       this.#ask(from);
       return;
     }
+    if (!this.#host.sameOwners(answer)) {
+      this.#gate.heard(this.#host.now());
+      this.#armGate();
+      this.#host.timers.set(this.#host.now() + PULL_RETRY_MS, () => this.#askAgain(from));
+      return;
+    }
     if (answer.next === 0) {
       if (boot === answer.boot) this.#cursors.set(from, { boot, upTo });
       this.#syncedAt.set(from, this.#host.now());
     }
-    const before = this.#gate.until;
-    this.#gate.answered(from, this.#host.now());
-    if (this.#gate.until !== before) this.#armGate();
+    this.#gate.heard(this.#host.now());
+    this.#gate.answered(from);
+    this.#armGate();
     this.openIfAllowed();
   }
 
   /** Also called when members go: nobody waits for the answer of one that is gone. */
   openIfAllowed(): void {
-    if (this.#host.now() < this.#settlingUntil && this.#present().length > 0) return;
-    if (this.#gate.tryOpen((member) => this.#host.isAway(member))) this.#host.opened();
+    const isPatient = this.#host.now() < this.#patientUntil;
+    const isAway = (member: MemberId): boolean =>
+      this.#host.isAway(member) || (!isPatient && this.#host.isLost(member));
+    if (this.#gate.tryOpen(isAway)) this.#host.opened();
   }
 
   #present(): readonly MemberId[] {
@@ -181,12 +185,17 @@ export class Pulls {
     if (how.expect.length === 0) return;
     this.#gate.shut(how);
     this.#armGate();
+    const at = this.#host.now() + this.#waitMs();
+    this.#patientUntil = at;
+    this.#host.timers.set(at, () => this.openIfAllowed());
   }
 
   #armGate(): void {
     const { until } = this.#gate;
-    if (until === undefined) return;
+    if (until === undefined || until === this.#armedFor) return;
+    this.#armedFor = until;
     this.#host.timers.set(until, () => {
+      if (this.#armedFor === until) this.#armedFor = undefined;
       if (this.#gate.until !== until) return;
       this.#host.counts.add("pull_timeout");
       this.#gate.open();

@@ -36,6 +36,7 @@ export type Reason =
   | "send_cancelled_done_elsewhere"
   | "send_cancelled_leaving"
   | "send_unknown_ticket"
+  | "send_withdrawn"
   // waits
   | "wait_held_by_other"
   | "wait_recomputed"

@@ -282,8 +282,9 @@ export class RpcLinks implements Rpc {
     }
     for (const [id, link] of this.#links) {
       if (present.has(id)) continue;
-      this.#links.delete(id);
+      // Closed while it is known here, so that a connection that worked is told as lost: the member may come back.
       link.close();
+      this.#links.delete(id);
     }
   }
 

@@ -302,13 +302,16 @@ class Alert extends Forwarding {
     if (category !== "" && inhibitors.isInhibited(category, (key) => tags[key])) {
       this.#counters.alerts_inhibited.value++;
       this.#tellInhibited(subject);
-      return messageField === "" ? "" : this.#texts.message(subject);
+      return messageField === "" ? "" : this.#texts.message(this.#texts.seen(subject));
     }
-    const message = this.#texts.message(subject);
+    const seen = this.#texts.seen(subject);
+    const message = this.#texts.message(seen);
     this.#counters.alerts_triggered.value++;
     this.#counters[LEVEL_COUNTERS[subject.level]].value++;
-    if (this.#anonymous !== "" || topic !== "") this.#publish(this.#event(subject, what, message));
-    else this.#logTriggered(subject, message);
+    if (this.#anonymous !== "" || topic !== "") {
+      const details = this.#texts.details(seen, message);
+      this.#publish(this.#event(subject, what, { message, details }));
+    } else this.#logTriggered(subject, message);
     return message;
   }
 
@@ -328,12 +331,16 @@ class Alert extends Forwarding {
     });
   }
 
-  #event(subject: AlertSubject, what: Occurrence, message: string): Omit<AlertEvent, "topic"> {
+  #event(
+    subject: AlertSubject,
+    what: Occurrence,
+    { message, details }: Pick<AlertEvent, "message" | "details">,
+  ): Omit<AlertEvent, "topic"> {
     const { id, name, group, tags, point, level, time, duration } = subject;
     return {
       id,
       message,
-      details: this.#texts.details(subject, message),
+      details,
       time,
       duration,
       level,

@@ -55,6 +55,7 @@ const NOTICES: readonly (readonly [Notice, string])[] = [
     '["done","t","i","h",[5,6,3],"00000000-0000-0000-0000-000000000007"]',
   ],
   [{ kind: "hold", ...lane }, '["hold","t","i","h"]'],
+  [{ kind: "hold", ...lane, queued: true }, '["hold","t","i","h",true]'],
   [
     { kind: "pass", event: sampleAlert, handlers: ["h"], failed: [memberId(1)] },
     `["pass",${EVENT},["h"],["00000000-0000-0000-0000-000000000001"]]`,

@@ -217,6 +217,51 @@ describe("owners that fail", () => {
     expectQuiet(sim);
   });
 
+  test("a slow endpoint with a long queue before it is told once, however long the queue is", () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const sim = new Simulation({ seed, members: 3, delayMs: 1000, endpointMs: 3000, atOnce: 4 });
+      sim.run(7000);
+      for (let i = 0; i < 60; i++) raise(sim, "t", `id${i}`, 7000 + i * 20, [0, 1, 2], 5);
+      sim.run(200_000);
+      // The last one waits for longer than HOLD alone would extend the wait.
+      expect(Math.max(...sim.sends.map(({ at, time }) => at - time))).toBeGreaterThan(7000);
+      expect([seed, sim.sends.length]).toEqual([seed, 60]);
+      expect([seed, told(sim).size]).toEqual([seed, 60]);
+      expectQuiet(sim);
+    }
+  });
+
+  test("a queue in which nothing moves is taken over after six delays", () => {
+    const sim: Simulation = new Simulation({
+      ...{ seed: 4, members: 2, delayMs: 1000, atOnce: 2 },
+      hangs: ({ member }) => member === sim.ranking("t")[0],
+    });
+    sim.run(7000);
+    for (let i = 0; i < 10; i++) raise(sim, "t", `id${i}`, 7000 + i, [0, 1]);
+    sim.run(60_000);
+    const [, second] = sim.ranking("t");
+    const taken = sim.sends.filter(({ member }) => member === second);
+    expect(new Set(taken.map(({ id }) => id)).size).toBe(10);
+    for (const { at } of taken) expect(at).toBeLessThan(7000 + 9 * 1000);
+  });
+
+  test("of two owners with an event in their queues the earlier one sends it", () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const sim = new Simulation({ seed, members: 2, delayMs: 2000, endpointMs: 400, atOnce: 1 });
+      sim.run(7000);
+      const [first = 0] = sim.ranking("t");
+      for (let i = 0; i < 20; i++) raise(sim, "t", `id${i}`, 7000 + i, [0, 1]);
+      // Longer than the delay: both have it in their queues when the first one wakes.
+      sim.at(7100, () => sim.pause(first));
+      sim.at(9300 + seed * 20, () => sim.resume(first));
+      sim.run(90_000);
+      expect(told(sim).size).toBe(20);
+      // What was being sent when it stopped, and what the other had begun by then.
+      expect([seed, duplicates(sim) <= 2]).toEqual([seed, true]);
+      expectQuiet(sim);
+    }
+  });
+
   test("a first owner that returns during the send of its stand-in leaves it to that one", () => {
     for (let seed = 1; seed <= 20; seed++) {
       const sim = new Simulation({ seed, members: 2, endpointMs: 8000 });

@@ -136,7 +136,7 @@ describe("the gate for sends", () => {
   test("opens when all that are there have answered", () => {
     const gate = new PullGate();
     gate.shut({ until: 100, expect: [a, b], extend: true });
-    gate.answered(a, 1);
+    gate.answered(a);
     expect(gate.tryOpen(nobodyGone)).toBe(false);
     expect(gate.tryOpen((member) => member === b)).toBe(true);
     expect(gate.isShut).toBe(false);
@@ -145,7 +145,7 @@ describe("the gate for sends", () => {
   test("gives the others only a moment once one has answered after a start", () => {
     const gate = new PullGate();
     gate.shut({ until: 5000, expect: [a, b], extend: true, afterFirstMs: 1000 });
-    gate.answered(a, 100);
+    gate.heard(100);
     expect(gate.until).toBe(1100);
   });
 

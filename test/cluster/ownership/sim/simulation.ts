@@ -38,6 +38,8 @@ export interface SimOptions {
   readonly rejects?: (send: Send) => boolean;
   /** A send that never ends. */
   readonly hangs?: (send: Send) => boolean;
+  /** Sends of one member at once; further ones are queued. Default: no bound. */
+  readonly atOnce?: number;
   /** Handlers that a member has; default: all of `handlers`. */
   readonly handlersOf?: (member: number, topic: string) => readonly string[];
 }
@@ -88,6 +90,9 @@ interface Sim {
   readonly inline: Map<string, string>;
   /** Events of inline topics that were raised here and shared. */
   readonly recorded: string[];
+  /** Starts that wait for a free place, and sends under way. */
+  queue: Extract<Output, { kind: "start" }>[];
+  busy: number;
   diskAt: number;
   left: boolean;
 }
@@ -210,7 +215,7 @@ export class Simulation {
     const slept = this.now - sim.pausedAt;
     if (slept > STALL_MS) {
       sim.stalledMs += slept;
-      this.#input(sim, (core, now) => core.stalled(now));
+      this.#input(sim, (core, now) => core.stalled(now, slept));
     }
     const inbox = sim.inbox;
     sim.inbox = [];
@@ -310,6 +315,8 @@ export class Simulation {
       accepted: 0,
       inline: new Map(),
       recorded: [],
+      queue: [],
+      busy: 0,
       diskAt: 0,
       left: false,
     };
@@ -319,6 +326,8 @@ export class Simulation {
     sim.boot++;
     sim.stalledMs = 0;
     sim.left = false;
+    sim.queue = [];
+    sim.busy = 0;
     sim.statuses = new Map();
     sim.tickSet = Number.POSITIVE_INFINITY;
     const boot = sim.boot;
@@ -331,6 +340,8 @@ export class Simulation {
         },
         acceptCopy: (event) => (sim.inline.has(event.topic) ? handlers : []),
         record: (event) => sim.recorded.push(`${event.id} ${event.time.ms}`),
+        isQueued: (ticket) => sim.queue.some((start) => start.ticket === ticket),
+        withdraw: (ticket) => this.#withdraw(sim, ticket),
       },
       new SeededRandom(this.options.seed ^ (sim.index * 7919 + boot)),
       { boot: `${sim.index}.${boot}`, delayMs: this.delayMs, fullSyncMs: 20_000, isInline },
@@ -456,9 +467,11 @@ export class Simulation {
         return;
       }
       case "start":
-        this.#startSend(sim, output);
+        sim.queue.push(output);
+        this.#startQueued(sim);
         return;
       case "cancel":
+        this.#withdraw(sim, output.ticket);
         return;
       case "write":
         this.#write(sim, output);
@@ -472,6 +485,21 @@ export class Simulation {
   #time(core: OwnershipCore): number {
     const sim = this.sims.find((other) => other.core === core);
     return sim === undefined ? this.now : this.#coreNow(sim);
+  }
+
+  #withdraw(sim: Sim, ticket: number): boolean {
+    const at = sim.queue.findIndex((start) => start.ticket === ticket);
+    if (at >= 0) sim.queue.splice(at, 1);
+    return at >= 0;
+  }
+
+  #startQueued(sim: Sim): void {
+    while (sim.busy < (this.options.atOnce ?? Number.POSITIVE_INFINITY)) {
+      const start = sim.queue.shift();
+      if (start === undefined) return;
+      sim.busy++;
+      this.#startSend(sim, start);
+    }
   }
 
   #startSend(sim: Sim, start: Extract<Output, { kind: "start" }>, attempt = 1): void {
@@ -504,7 +532,11 @@ export class Simulation {
         return;
       }
       const end = again && brief ? "turn over" : send.accepted;
-      this.#input(sim, (core, now) => core.sendFinished(ticket, end, now));
+      this.#input(sim, (core, now) => {
+        sim.busy--;
+        this.#startQueued(sim);
+        core.sendFinished(ticket, end, now);
+      });
     });
   }
 
