@@ -7,6 +7,8 @@
  */
 
 import { fromBigInt, INT64_MAX, INT64_MIN } from "#lib/int64.ts";
+import { ascii, isDigit, UNKNOWN } from "./line-protocol-bytes.ts";
+import { checkFloat, readFloat } from "./line-protocol-float.ts";
 import {
   BOOLEAN,
   type FieldLayout,
@@ -16,36 +18,19 @@ import {
   STRING,
 } from "./line-protocol-layout.ts";
 import { decode, toUnsigned } from "./line-protocol-line.ts";
-import { longDecimal, MANTISSA_ROOM, POWERS } from "./line-protocol-number.ts";
 import { sameBytes } from "./series-table.ts";
 import type { FieldValue } from "./shape.ts";
-
-/** Not the expected form. */
-export const UNKNOWN = -1;
-
-/** The values of points without fields. Nothing is ever written to it. */
-export const NO_VALUES: FieldValue[] = [];
 
 const NEWLINE = 10;
 const SPACE = 32;
 const QUOTE = 34;
-const PLUS = 43;
 const COMMA = 44;
 const MINUS = 45;
-const DOT = 46;
 const ZERO = 48;
-const NINE = 57;
-const UPPER_E = 69;
 const BACKSLASH = 92;
-const LOWER_E = 101;
 const LOWER_I = 105;
 const LOWER_U = 117;
 const MAX = Number.MAX_SAFE_INTEGER;
-/** Digits of a float read here; longer ones may leave the range. */
-const FLOAT_DIGITS_MAX = 300;
-
-/** Whole numbers below are exact in a float64, and a sum or product that comes out below was not rounded. */
-const EXACT_END = 2 ** 53;
 
 /** The first space that no backslash precedes, or `UNKNOWN` when the line ends before. */
 export function scanKey(body: Uint8Array, at: number, end: number): number {
@@ -106,139 +91,6 @@ export function readFields(
     i += 1;
   }
   return UNKNOWN;
-}
-
-/**
- * The usual float, in whole numbers of 32 bits: up to 9 digits, a dot, up to 8 digits, up to 9 more. Others are left to
- * `readAnyFloat`.
- */
-function readFloat(body: Uint8Array, at: number, values: FieldValue[], slot: number): number {
-  let i = at;
-  const negative = body[i] === MINUS;
-  if (negative) i += 1;
-  let end = i + 9;
-  let whole = 0;
-  let d = (body[i] as number) - ZERO;
-  if (!(d >= 0 && d <= 9)) return readAnyFloat(body, at, values, slot);
-  while (d >= 0 && d <= 9 && i < end) {
-    whole = (whole * 10 + d) | 0;
-    i += 1;
-    d = (body[i] as number) - ZERO;
-  }
-  let value = whole;
-  if (d === DOT - ZERO) {
-    i += 1;
-    const dot = i;
-    end = i + 8;
-    let upper = 0;
-    d = (body[i] as number) - ZERO;
-    while (d >= 0 && d <= 9 && i < end) {
-      upper = (upper * 10 + d) | 0;
-      i += 1;
-      d = (body[i] as number) - ZERO;
-    }
-    const mid = i;
-    end = i + 9;
-    let lower = 0;
-    while (d >= 0 && d <= 9 && i < end) {
-      lower = (lower * 10 + d) | 0;
-      i += 1;
-      d = (body[i] as number) - ZERO;
-    }
-    const high = whole * (POWERS[mid - dot] as number) + upper;
-    const extra = i - mid;
-    const mantissa = high * (POWERS[extra] as number) + lower;
-    if (mantissa < EXACT_END) value = mantissa / (POWERS[i - dot] as number);
-    else value = high < EXACT_END ? longDecimal(high, lower, extra, i - dot) : Number.NaN;
-    if (Number.isNaN(value)) return readAnyFloat(body, at, values, slot);
-  }
-  if ((d >= 0 && d <= 9) || d === LOWER_E - ZERO || d === UPPER_E - ZERO) {
-    return readAnyFloat(body, at, values, slot);
-  }
-  values[slot] = negative ? -value : value;
-  return i;
-}
-
-/** Digits and at most one dot, converted while scanned; exponents take the text. */
-function readAnyFloat(body: Uint8Array, at: number, values: FieldValue[], slot: number): number {
-  let i = at;
-  const negative = body[i] === MINUS;
-  if (negative) i += 1;
-  const first = i;
-  let high = 0;
-  let low = 0;
-  let extra = 0;
-  let dot = 0;
-  for (;;) {
-    const byte = body[i] as number;
-    const d = byte - ZERO;
-    if (d >= 0 && d <= 9) {
-      if (extra === 0 && high < MANTISSA_ROOM) high = high * 10 + d;
-      else {
-        low = low * 10 + d;
-        extra += 1;
-      }
-      i += 1;
-    } else if (byte === DOT && dot === 0) {
-      i += 1;
-      dot = i;
-    } else {
-      break;
-    }
-  }
-  const byte = body[i];
-  if (byte === LOWER_E || byte === UPPER_E) return readExponent(body, at, i, values, slot);
-  const digits = i - first - (dot === 0 ? 0 : 1);
-  if (digits === 0 || digits > FLOAT_DIGITS_MAX) return UNKNOWN;
-  const decimals = dot === 0 ? 0 : i - dot;
-  let value = Number.NaN;
-  if (decimals <= 22) {
-    if (extra === 0) value = high / (POWERS[decimals] as number);
-    else if (extra <= 4) value = longDecimal(high, low, extra, decimals);
-  }
-  // The methods above cannot tell: the text decides.
-  if (Number.isNaN(value)) value = Number(ascii(body, first, i));
-  values[slot] = negative ? -value : value;
-  return i;
-}
-
-function readExponent(
-  body: Uint8Array,
-  at: number,
-  mark: number,
-  values: FieldValue[],
-  slot: number,
-): number {
-  let i = mark + 1;
-  if (body[i] === MINUS || body[i] === PLUS) i += 1;
-  const digitsAt = i;
-  while (isDigit(body[i])) i += 1;
-  if (i === digitsAt) return UNKNOWN;
-  const value = Number(ascii(body, at, i));
-  if (!Number.isFinite(value)) return UNKNOWN;
-  if (slot >= 0) values[slot] = value;
-  return i;
-}
-
-/** The check of `readFloat` without the conversion. */
-function checkFloat(body: Uint8Array, at: number): number {
-  let i = at;
-  if (body[i] === MINUS) i += 1;
-  const first = i;
-  while (isDigit(body[i])) i += 1;
-  let digits = i - first;
-  if (body[i] === DOT) {
-    const dot = ++i;
-    while (isDigit(body[i])) i += 1;
-    digits += i - dot;
-  }
-  const byte = body[i];
-  if (byte === LOWER_E || byte === UPPER_E) return readExponent(body, at, i, NO_VALUES, -1);
-  return digits === 0 || digits > FLOAT_DIGITS_MAX ? UNKNOWN : i;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }
 
 function readInt(body: Uint8Array, at: number, values: FieldValue[], slot: number): number {
@@ -329,12 +181,4 @@ function readBoolean(body: Uint8Array, at: number, values: FieldValue[], slot: n
 function startsWith(body: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) if (body[at + i] !== text[i]) return false;
   return true;
-}
-
-/** Text of bytes below 128. A loop beats a decoder for the short runs that numbers are. */
-function ascii(body: Uint8Array, from: number, end: number): string {
-  if (end - from > 64) return decode(body, from, end);
-  let text = "";
-  for (let i = from; i < end; i++) text += String.fromCharCode(body[i] as number);
-  return text;
 }

@@ -12,6 +12,7 @@
  */
 
 import { type Time, truncateTime } from "#lib/time.ts";
+import { NO_VALUES, UNKNOWN } from "./line-protocol-bytes.ts";
 import { type LinePrecision, PRECISION_NS } from "./line-protocol-format.ts";
 import { FieldLayout, selectFields } from "./line-protocol-layout.ts";
 import {
@@ -24,7 +25,7 @@ import {
   skipBlank,
 } from "./line-protocol-line.ts";
 import { POWERS } from "./line-protocol-number.ts";
-import { NO_VALUES, readFields, scanKey, UNKNOWN } from "./line-protocol-scan.ts";
+import { readFields, scanKey } from "./line-protocol-scan.ts";
 import { Point } from "./point.ts";
 import type { Series } from "./series.ts";
 import {

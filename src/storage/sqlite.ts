@@ -127,7 +127,7 @@ export class SqliteStore implements Store {
         const encoded = encodeWrites(writes, (table) => this.#kinds.has(table));
         this.#apply(encoded);
         this.#counters.writes += encoded.length;
-        this.#enqueue({ resolve, reject }, encoded, writes.every(mayWait));
+        this.#enqueue({ resolve, reject }, encoded, mayWait(writes));
       } catch (error) {
         this.#counters.rejected++;
         throw error;
@@ -315,8 +315,12 @@ export class SqliteStore implements Store {
   }
 }
 
-function mayWait({ kind, value }: Write): boolean {
-  return value === undefined && kind.removalsMayWait === true;
+/** An empty commit asks for what came before it, and that may be urgent. */
+function mayWait(writes: readonly Write[]): boolean {
+  return (
+    writes.length > 0 &&
+    writes.every(({ kind, value }) => value === undefined && kind.removalsMayWait === true)
+  );
 }
 
 function rangeQuery(select: string, range: RangeOptions): [string, string[]] {

@@ -11,5 +11,36 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
   ["alerts", 207, "after its own send a later owner did not leave the next event to the first"],
   ["alerts", 246, "a new owner was not told of completions older than its last pull"],
   ["alerts", 297, "a removed member's sends were cut off ten seconds after it had handed over"],
+  [
+    "alerts",
+    885,
+    "an add that waited for a removal went on in the cluster that the removed member began",
+  ],
+  [
+    "alerts",
+    910,
+    "word of an older event made an owner forget that another one was sending the next",
+  ],
+  [
+    "alerts",
+    968,
+    "a connection closed by a removal was taken for a good one after the member came back",
+  ],
+  ["alerts", 895, "a sole owner's completions left the cluster together with it"],
+  [
+    "alerts",
+    1055,
+    "who had stood in for an owner sent again what that one, back again, was telling",
+  ],
+  [
+    "alerts",
+    1235,
+    "notices waited two seconds because batches that failed together counted one by one",
+  ],
+  ["alerts", 1395, "a cut that began just before a HOLD was taken for longer than it was"],
+  ["alerts", 2434, "an event dropped when one producer raised it was lost when the lead did"],
+  ["alerts", 3210, "a backlog from the time alone went out behind what the cluster had told"],
+  ["alerts", 3920, "a member whose removal failed gave up events that only their producers had"],
+  ["alerts", 4657, "a removal that waited was recorded in the cluster its member began meanwhile"],
   ["membership", 75, "a hint of a member that is alone waited for ever"],
 ];

@@ -16,12 +16,13 @@ import { join } from "node:path";
 import { systemClock } from "#daemon/system.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { silentLog } from "#lib/log.ts";
-import { GROUP_COMMITS_MAX } from "#storage/limits.ts";
+import { FLUSH_PAUSE_MAX_MS, GROUP_COMMITS_MAX } from "#storage/limits.ts";
 import { SCHEMA_VERSION } from "#storage/migrations.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
-import { jsonKind, put, StorageError } from "#storage/store.ts";
+import { jsonKind, put, remove, StorageError } from "#storage/store.ts";
 
 const things = jsonKind<unknown>("things", (input) => input);
+const patient = { ...jsonKind<unknown>("patient", (input) => input), removalsMayWait: true };
 let directory = "";
 let path = "";
 
@@ -79,6 +80,38 @@ describe("group commit", () => {
     await store.close();
     await Promise.all(all);
     expect(store.counters().flushes).toBe(1);
+  });
+
+  test("removals that may wait are flushed with the next urgent commit, or after the longest pause", async () => {
+    const clock = new VirtualClock();
+    const store = SqliteStore.open(path, [things, patient], clock, silentLog);
+    const flushes = (): number => store.counters().flushes;
+    const kept = store.commit([put(patient, "a", 1), put(patient, "b", 1)]);
+    clock.advance(0);
+    await kept;
+    expect(flushes()).toBe(1);
+    const alone = store.commit([remove(patient, "a")]);
+    clock.advance(FLUSH_PAUSE_MAX_MS - 1);
+    expect([flushes(), store.table(patient).has("a")]).toEqual([1, false]);
+    clock.advance(1);
+    await alone;
+    expect(flushes()).toBe(2);
+    const waiting = store.commit([remove(patient, "b")]);
+    const urgent = store.commit([put(things, "c", 1)]);
+    clock.advance(0);
+    await Promise.all([waiting, urgent]);
+    expect(flushes()).toBe(3);
+    // With something else in the same commit, or nothing at all, somebody waits.
+    const mixed = store.commit([remove(patient, "c"), remove(things, "c")]);
+    clock.advance(0);
+    await mixed;
+    expect(flushes()).toBe(4);
+    const behind = store.commit([remove(patient, "d")]);
+    const barrier = store.commit([]);
+    clock.advance(0);
+    await Promise.all([behind, barrier]);
+    expect(flushes()).toBe(5);
+    await store.close();
   });
 
   test("an empty commit waits for those before it", async () => {

@@ -304,10 +304,12 @@ export class Dispatch {
       const given: string[] = [];
       for (const work of one.works.values()) {
         if (work.state === "sending") {
-          if (claimed === "finish claimed") continue;
-          this.#host.cancel(work.ticket);
+          // A long queue would outlast the time for leaving: what its endpoint has not heard of is the next owner's.
+          const isTakenBack = this.#host.withdraw(work.ticket);
+          if (!isTakenBack && claimed === "finish claimed") continue;
+          if (!isTakenBack) this.#host.cancel(work.ticket);
           this.#endSending(work);
-          counts.add("send_cancelled_leaving");
+          counts.add(isTakenBack ? "send_withdrawn" : "send_cancelled_leaving");
         } else if (work.state === "passed") continue;
         this.#markPassed(work, "for good");
         given.push(work.handler);

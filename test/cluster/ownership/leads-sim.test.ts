@@ -166,3 +166,18 @@ describe("producers that agree", () => {
     }
   });
 });
+
+test("what was dropped when another one raised it is told when the lead raises it after a change", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const sim = cluster(seed, 1);
+    const [, lead, other] = roles(sim);
+    say(sim, lead, 8_000, 1);
+    // It missed the change to 2 and comes early with the next one, which looks like the level that was told.
+    say(sim, other, 9_000, 1, 8_900);
+    say(sim, lead, 30_000, 2, 8_500);
+    say(sim, lead, 31_000, 1, 8_900);
+    sim.run(120_000);
+    expect([seed, levels(sim)]).toEqual([seed, [1, 2, 1]]);
+    expectQuiet(sim);
+  }
+});

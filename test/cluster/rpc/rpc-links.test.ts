@@ -194,6 +194,14 @@ test("a member that is not in the view cannot be called", async () => {
   expect(a.links.notify(memberId(99), "note", 1)).toBe(false);
 });
 
+test("a connection to a member that leaves the view is told as lost", async () => {
+  const [a, b] = await Member.pair();
+  await until(() => a.states.length === 1 && b.states.length === 1);
+  a.see([a]);
+  await until(() => a.states.length === 2);
+  expect(a.states).toEqual([`${b.id} up`, `${b.id} lost`]);
+});
+
 test("a stranger reaches joining calls by address, and nothing else", async () => {
   const a = await Member.alone(1, "cluster-a");
   const b = await Member.alone(2, "cluster-b");
