@@ -6,7 +6,7 @@
  * why. With KAPACITOR_TEST_REQUIRE=1 a skipped test is a failure. The last line is `N passed, N failed`.
  */
 
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { scriptArguments } from "./arguments.ts";
 import { build } from "./build.ts";
 import { installServers } from "./servers.ts";
@@ -74,31 +74,42 @@ if (!built) finish();
 const cache = ".cache/test";
 rmSync(cache, { recursive: true, force: true });
 mkdirSync(cache, { recursive: true });
-const report = `${cache}/junit.xml`;
 const required = process.env["KAPACITOR_TEST_REQUIRE"] === "1";
-const run = Bun.spawnSync(
-  [
-    process.execPath,
-    "test",
-    "--timeout=120000",
-    "--reporter=junit",
-    `--reporter-outfile=${report}`,
-    ...rest,
-  ],
-  {
-    stdout: "inherit",
-    stderr: "inherit",
-    env: { ...process.env, ...(flags.has("--full") ? { KAPACITOR_TEST_FULL: "1" } : {}) },
-  },
+const runs = await Promise.all(
+  groups().map((paths, i) => runTests(paths, `${cache}/junit${i}.xml`)),
 );
-count(report);
-if (!run.success && failed === 0) failed++;
+for (const { report } of runs) count(report);
+if (runs.some(({ success }) => !success) && failed === 0) failed++;
 if (required && skipped > 0) {
   console.log(`KAPACITOR_TEST_REQUIRE=1: ${skipped} skipped tests count as failed`);
   failed += skipped;
   skipped = 0;
 }
 finish();
+
+/**
+ * What runs side by side: tests of the binary wait most of the time, the others compute. Named tests run together.
+ */
+function groups(): readonly (readonly string[])[] {
+  if (rest.length > 0) return [rest];
+  const folders = readdirSync("test", { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "e2e")
+    .map(({ name }) => `./test/${name}/`);
+  return [["./test/e2e/"], folders];
+}
+
+async function runTests(
+  paths: readonly string[],
+  report: string,
+): Promise<{ readonly report: string; readonly success: boolean }> {
+  const how = ["--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`];
+  const run = Bun.spawn([process.execPath, "test", ...how, ...paths], {
+    stdout: "inherit",
+    stderr: "inherit",
+    env: { ...process.env, ...(flags.has("--full") ? { KAPACITOR_TEST_FULL: "1" } : {}) },
+  });
+  return { report, success: (await run.exited) === 0 };
+}
 
 function count(path: string): void {
   let text = "";
