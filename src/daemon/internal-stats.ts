@@ -9,6 +9,7 @@
  */
 
 import type { WriteChunk, WriteOutcome } from "#engine/ports.ts";
+import { goMemory } from "#http/go-memory.ts";
 import type { ProcessMemory, Statistic } from "#http/services.ts";
 import { type Cancel, type Clock, every } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
@@ -202,23 +203,8 @@ function fieldOf(
   }
 }
 
-/** Under the names of Go's runtime, as far as this runtime knows them; the others are zero. */
-function runtimeOf({ rss, heapTotal, heapUsed }: ProcessMemory): Record<string, number> {
-  return {
-    Alloc: heapUsed,
-    TotalAlloc: heapUsed,
-    Sys: rss,
-    Lookups: 0,
-    Mallocs: 0,
-    Frees: 0,
-    HeapAlloc: heapUsed,
-    HeapSys: heapTotal,
-    HeapIdle: Math.max(0, heapTotal - heapUsed),
-    HeapInUse: heapUsed,
-    HeapReleased: 0,
-    HeapObjects: 0,
-    PauseTotalNs: 0,
-    NumGC: 0,
-    NumGoroutine: 0,
-  };
+/** The fields of `runtime`, one of which is spelt in another way than in `memstats`. */
+function runtimeOf(memory: ProcessMemory): Record<string, number> {
+  const { HeapInuse: HeapInUse, ...others } = goMemory(memory);
+  return { ...others, HeapInUse, NumGoroutine: 0 };
 }

@@ -70,20 +70,8 @@ function compactRecord(value: object): string {
 }
 
 function encode(value: unknown, step: string, line: string): string {
-  switch (typeof value) {
-    case "string":
-      return encodeJsonString(value);
-    case "number":
-      return encodeNumber(value);
-    case "bigint":
-    case "boolean":
-      return String(value);
-    case "object":
-      if (value === null) return "null";
-      return Array.isArray(value) ? list(value, step, line) : record(value, step, line);
-    default:
-      return "null";
-  }
+  if (typeof value !== "object" || value === null) return compact(value);
+  return Array.isArray(value) ? list(value, step, line) : record(value, step, line);
 }
 
 /** Throws `JsonValueError` for NaN and ±Inf. */

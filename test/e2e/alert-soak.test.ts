@@ -27,11 +27,16 @@ const BASE_SECONDS = 1_700_000_000;
 /** The refusing webhook gets well when all is written, so that the end does not wait for a long row of bad luck. */
 let isOver = false;
 
+/** When each event was written first: not after it was evaluated. */
+const writtenAt = new Float64Array(EVENTS);
+
 /** What one webhook saw: per host the rounds in the order of their first arrival. */
 class Webhook {
   readonly number: number;
   readonly arrived = new Map<string, number[]>();
   readonly server;
+  /** From write to first arrival, ms. */
+  readonly latencies: number[] = [];
   requests = 0;
   repeated = 0;
   disordered = 0;
@@ -57,6 +62,8 @@ class Webhook {
     else {
       if (round < (rounds.at(-1) ?? -1)) this.disordered++;
       rounds.push(round);
+      const event = round * HOSTS + Number(id.slice(1));
+      this.latencies.push(performance.now() - (writtenAt[event] ?? 0));
       this.arrived.set(id, rounds);
     }
     return new Response("");
@@ -111,6 +118,11 @@ function line(n: number): string {
   return `m,host=h${n % HOSTS} v=${value} ${BASE_SECONDS + round}000000000\n`;
 }
 
+function share(of: readonly Webhook[], part: number): string {
+  const sorted = Float64Array.from(of.flatMap(({ latencies }) => latencies)).sort();
+  return (sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(1);
+}
+
 async function write(body: string): Promise<boolean> {
   const url = `${member.url}/kapacitor/v1/write?db=telegraf&rp=autogen`;
   try {
@@ -127,6 +139,7 @@ test(
     for (let first = 0; first < EVENTS; first += BATCH) {
       const due = performance.now() + BATCH_MS;
       const body = Array.from({ length: BATCH }, (_, i) => line(first + i)).join("");
+      writtenAt.fill(performance.now(), first, first + BATCH);
       // The kill meets sends of the events just acknowledged.
       if (first === restartAt) {
         const unanswered = write(body);
@@ -160,7 +173,8 @@ test(
     console.log(
       `${EVENTS} events, one kill -9: ${healthy.length} healthy webhooks have all, twice ` +
         `${healthy.map(({ repeated }) => repeated).join(" ")}; the refusing one after ` +
-        `${webhooks[FLAKY]?.requests} requests; the hanging one was asked ${webhooks[HUNG]?.requests} times`,
+        `${webhooks[FLAKY]?.requests} requests; the hanging one was asked ${webhooks[HUNG]?.requests} times; ` +
+        `from write to arrival p50 ${share(healthy, 0.5)}, p99 ${share(healthy, 0.99)} ms`,
     );
   },
   EVENTS * 5 + 180_000,

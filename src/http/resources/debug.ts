@@ -8,6 +8,7 @@
 import { formatGoDuration } from "#lib/duration.ts";
 import { encodeJson, sorted } from "#lib/json.ts";
 import { uuid4 } from "#lib/uuid.ts";
+import { goMemory } from "../go-memory.ts";
 import { type Call, defineResource } from "../route.ts";
 import type { HttpServices, Statistic } from "../services.ts";
 import { statisticsOf } from "../statistics.ts";
@@ -35,7 +36,7 @@ function showVars(_call: Call, services: HttpServices): Response {
     cmdline: services.process.commandLine,
     host: identity.hostname,
     kapacitor: keyed(statisticsOf(services), services),
-    memstats: memoryJson(services),
+    memstats: goMemory(services.process.memory()),
     num_enabled_tasks: counts.enabled,
     num_subscriptions: services.subscriptions.count(),
     num_tasks: counts.tasks,
@@ -68,25 +69,4 @@ function keyed(all: readonly Statistic[], services: HttpServices): Record<string
       { name, tags: sorted({ ...tags, ...own }), values: shownValues(values) },
     ]),
   );
-}
-
-/** The names that readers of Go's memory statistics look for, as far as this runtime knows them. */
-function memoryJson(services: HttpServices): Record<string, number> {
-  const { rss, heapTotal, heapUsed } = services.process.memory();
-  return {
-    Alloc: heapUsed,
-    TotalAlloc: heapUsed,
-    Sys: rss,
-    Lookups: 0,
-    Mallocs: 0,
-    Frees: 0,
-    HeapAlloc: heapUsed,
-    HeapSys: heapTotal,
-    HeapIdle: Math.max(0, heapTotal - heapUsed),
-    HeapInuse: heapUsed,
-    HeapReleased: 0,
-    HeapObjects: 0,
-    PauseTotalNs: 0,
-    NumGC: 0,
-  };
 }

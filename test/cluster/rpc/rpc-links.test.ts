@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { encodeRpcFrame } from "#cluster/rpc/codec.ts";
+import { FRAME_SEAL_BYTES } from "#cluster/rpc/frame-seal.ts";
 import { IN_FLIGHT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts";
 import { RpcError } from "#cluster/rpc/rpc-error.ts";
 import { clusterTag } from "#cluster/transport/cluster-tag.ts";
-import { encodeFrame, RPC_FRAMES } from "#cluster/transport/frame.ts";
+import { encodeFrame, FRAME_PREFIX, RPC_FRAMES } from "#cluster/transport/frame.ts";
 import { encodeHello, memberIdFromBytes } from "#cluster/transport/hello.ts";
 import { closeAll, Member, memberId, raw, until } from "./cluster-on-loopback.ts";
 
@@ -254,7 +255,9 @@ const strangerHello = (clusterId: string): Uint8Array =>
     }),
   );
 
-const oversized = new Uint8Array([0x02, 0x00, 0x00, 0x01]);
+/** The length in front of a frame that is one byte too long, sealed or not. */
+const oversized = new Uint8Array(FRAME_PREFIX);
+new DataView(oversized.buffer).setUint32(0, RPC_FRAMES.max + FRAME_SEAL_BYTES + 1);
 
 test.each([
   ["garbage", () => [new Uint8Array(300).fill(0x41)]],
