@@ -11,11 +11,12 @@
 
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
+import type { BatchFold, FoldedBatch } from "./batch-fold.ts";
 import type { GroupCounts } from "./group-counts.ts";
 import type { TaskTicks } from "./group-expiry.ts";
 import { NodeError } from "./node-error.ts";
 import type { PointRing } from "./point-ring.ts";
-import type { BatchBegin, Receiver } from "./receiver.ts";
+import { type BatchBegin, type Receiver, sendRun } from "./receiver.ts";
 import type { MessageTimer, NodeTimer } from "./timer.ts";
 
 export interface EdgeOptions {
@@ -92,6 +93,21 @@ export class Edge implements Receiver {
     }
   }
 
+  get takesRuns(): boolean {
+    return this.#to.takesRuns === true;
+  }
+
+  run(group: Group, points: readonly Point[], count: number): void {
+    this.#collected += count;
+    if (this.#ticks !== undefined) group.seen = this.#ticks.now;
+    if (this.#groups !== undefined) this.#groups.add(group, count);
+    try {
+      sendRun(this.#to, group, points, count);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
   beginBatch(group: Group, begin: BatchBegin): void {
     if (this.#ticks !== undefined) group.seen = this.#ticks.now;
     try {
@@ -138,6 +154,28 @@ export class Edge implements Receiver {
     if (this.#groups !== undefined) this.#groups.add(group, points.size);
     try {
       this.#to.batch(group, begin, points);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** Not where the points of batches are counted per group. */
+  fold(): BatchFold | undefined {
+    return this.#groups === undefined ? this.#to.fold?.() : undefined;
+  }
+
+  folded(group: Group, begin: BatchBegin, batch: FoldedBatch): void {
+    this.#collected++;
+    if (this.#ticks !== undefined) group.seen = this.#ticks.now;
+    try {
+      if (this.#timer.active) {
+        const timer = this.#timer;
+        const call = timer.enter();
+        this.#to.folded?.(group, begin, batch);
+        timer.leave(this.#nodeTimer, call);
+      } else {
+        this.#to.folded?.(group, begin, batch);
+      }
     } catch (error) {
       throw this.#failure(error);
     }

@@ -1,5 +1,6 @@
 /**
- * What a shared condition has answered about the points of a run: one byte per seat.
+ * What a shared condition has answered about the points of a run: one byte per seat. The first three are
+ * those of `Lambda.testRun`.
  */
 
 /** Nobody has asked yet. */

@@ -1,7 +1,7 @@
 /**
  * Finds the tasks that want a point: an index by database, retention policy and measurement.
  *
- * The route of a series is looked up once and remembered in the series; it is valid until a task starts or
+ * The route of a measurement is looked up once and remembered with it; it is valid until a task starts or
  * stops. All series of one measurement share one route, so a thousand tasks cost a thousand entries per
  * measurement, not per series.
  *
@@ -15,7 +15,7 @@
 
 import type { Dbrp } from "#model/dbrp.ts";
 import type { Point } from "#model/point.ts";
-import { releaseSlot, type Series, takeSlot } from "#model/series.ts";
+import { releaseSlot, type Series, type SeriesHome, takeSlot } from "#model/series.ts";
 import { type FieldNeeds, NO_FIELDS, unionOf } from "./field-needs.ts";
 import { ROUTES_MAX } from "./limits.ts";
 import { OwnedMemo } from "./series-memo.ts";
@@ -30,6 +30,8 @@ export interface ForkTarget {
   push(point: Point): void;
   /** Takes the first `count` points, in order; the list may be overwritten. Absent: `push` for each. */
   pushRun?(points: Point[], count: number): void;
+  /** True when `pushRun` leaves the list as it is: then all such targets see the same one. */
+  readonly keepsRuns?: boolean;
 }
 
 /** Points of the run for targets that get the same ones. */
@@ -105,6 +107,8 @@ export class Fork {
       const target = targets[t] as ForkTarget;
       if (target.pushRun === undefined) {
         for (let i = 0; i < count; i++) target.push(points[i] as Point);
+      } else if (target.keepsRuns === true) {
+        target.pushRun(points, count);
       } else {
         for (let i = 0; i < count; i++) scratch[i] = points[i] as Point;
         target.pushRun(scratch, count);
@@ -128,9 +132,22 @@ export class Fork {
   }
 
   #routeOf(series: Series): Route {
+    const { home } = series;
+    if (home !== undefined) return this.#routeOfHome(home, series);
     const route = this.#memo.get(series);
     if (route !== undefined && route.version === this.#version) return route;
     return this.#memo.set(series, this.#route(series.db, series.rp, series.name));
+  }
+
+  #routeOfHome({ slots }: SeriesHome, series: Series): Route {
+    const known = slots[this.#slot] as Route | undefined;
+    if (known !== undefined && known.owner === this && known.version === this.#version) {
+      return known;
+    }
+    const route = this.#route(series.db, series.rp, series.name);
+    while (slots.length < this.#slot) slots.push(undefined);
+    slots[this.#slot] = route;
+    return route;
   }
 
   #route(db: string, rp: string, measurement: string): Route {
@@ -181,7 +198,11 @@ export class Fork {
   }
 }
 
-function hasOneRoute({ dbrps, measurements }: ForkTarget): boolean {
+/** True when all points of the target are of one database, retention policy and measurement. */
+export function hasOneRoute({
+  dbrps,
+  measurements,
+}: Pick<ForkTarget, "dbrps" | "measurements">): boolean {
   return dbrps.length === 1 && measurements.size === 1 && !measurements.has("");
 }
 

@@ -15,7 +15,7 @@ import type { LambdaState } from "#tick/lambda/state.ts";
 import { ASK, HOLDS, HOLDS_NOT } from "./filter-answers.ts";
 import type { GroupState } from "./group-state.ts";
 import type { NodeContext } from "./node.ts";
-import type { PointFilter } from "./point-filters.ts";
+import type { KeptPoints, PointFilter } from "./point-filters.ts";
 import type { EngineServices } from "./ports.ts";
 import { SnapshotError, savedList } from "./snapshot.ts";
 
@@ -87,6 +87,8 @@ export function lambdaServices(services: EngineServices): LambdaServices {
   };
 }
 
+const NO_FAILURES: readonly unknown[] = [];
+
 /** One lambda with state per group, as `where` and the state nodes use it. */
 export class GroupLambda {
   readonly lambda: Lambda;
@@ -129,16 +131,43 @@ export class GroupLambda {
    */
   keep(groups: Group[], points: Point[], count: number, failed: (error: unknown) => void): number {
     const answers = this.#shared?.answers(points, count);
+    const shared = answers !== undefined;
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const group = groups[i] as Group;
       const point = points[i] as Point;
-      if (group !== this.#lastGroup) this.#of(group);
+      // Where all groups share one state, it is enough that the group has it.
+      if (group !== this.#lastGroup && !(shared && this.#states.get(group) !== undefined)) {
+        this.#of(group);
+      }
       const answer = answers === undefined ? ASK : (answers[point.seat] as number);
       if (answer === HOLDS_NOT) continue;
       if (answer !== HOLDS && !this.#holds(group, point, failed)) continue;
       groups[kept] = group;
       points[kept++] = point;
+    }
+    return kept;
+  }
+
+  /**
+   * Those of a run of one group for which it holds. The list is only good until the next point is asked about.
+   */
+  kept(
+    group: Group,
+    points: readonly Point[],
+    count: number,
+    failed: (error: unknown) => void,
+  ): KeptPoints {
+    if (group !== this.#lastGroup) this.#of(group);
+    const shared = this.#shared?.kept?.(points, count);
+    if (shared !== undefined) {
+      for (const error of shared.failures) failed(error);
+      return shared;
+    }
+    const kept = { points: [] as Point[], count: 0, failures: NO_FAILURES };
+    for (let i = 0; i < count; i++) {
+      const point = points[i] as Point;
+      if (this.#holds(group, point, failed)) kept.points[kept.count++] = point;
     }
     return kept;
   }

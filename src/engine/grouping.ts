@@ -55,7 +55,7 @@ export class Grouping {
   readonly #unnamed = new WeakMap<readonly string[], Dimensions>();
   #only: Group | undefined;
 
-  /** `slot` from `takeSlot`. */
+  /** `slot` from `takeSlot`; −1 for those who call `find` alone. */
   constructor(rule: GroupingRule, slot: number, table: GroupTable) {
     this.#rule = rule;
     this.#table = table;

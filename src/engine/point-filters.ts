@@ -16,6 +16,15 @@ import { lambdaServices, loadState, refuseImpossible } from "./group-lambdas.ts"
 import { RUN_POINTS_MAX } from "./limits.ts";
 import type { EngineServices } from "./ports.ts";
 
+/** Points of a run for which a condition holds. */
+export interface KeptPoints {
+  /** The first `count` of them; only to be read. */
+  readonly points: readonly Point[];
+  readonly count: number;
+  /** Why other points could not be judged. */
+  readonly failures: readonly unknown[];
+}
+
 export interface PointFilter {
   /** Throws `LambdaError` when the point cannot be judged. */
   test(point: Point): boolean;
@@ -24,6 +33,11 @@ export interface PointFilter {
    * `undefined` when it keeps none, or the points have no seats: then `test` each.
    */
   answers(points: readonly Point[], count: number): Uint8Array | undefined;
+  /**
+   * Those of the first `count` points for which it holds; chosen once for all tasks that ask about the same list in one
+   * run. Good until the next call. Absent when it is not shared.
+   */
+  kept?(points: readonly Point[], count: number): KeptPoints;
   /** Its memory as plain data; `null` for a filter without one. */
   save(): unknown;
   /** Takes back what `save` gave. Throws `SnapshotError`. */
@@ -33,7 +47,7 @@ export interface PointFilter {
 export class PointFilters {
   readonly #services: LambdaServices;
   readonly #shared = new Map<Lambda, SharedFilter>();
-  readonly #run: RunCount = { number: 0 };
+  readonly #run: RunCount = { number: 0, choices: 0 };
 
   constructor(services: EngineServices) {
     this.#services = lambdaServices(services);
@@ -94,7 +108,22 @@ class OwnFilter implements PointFilter {
 /** The number of the run at hand. */
 interface RunCount {
   number: number;
+  /** How often a filter has chosen from a second list in the same run. */
+  choices: number;
 }
+
+/** What was chosen last, and of which points. */
+interface Chosen extends KeptPoints {
+  readonly points: Point[];
+  count: number;
+  readonly failures: unknown[];
+  run: number;
+  choices: number;
+  from: readonly Point[];
+  of: number;
+}
+
+const NO_POINTS: readonly Point[] = [];
 
 class SharedFilter implements PointFilter {
   readonly lambda: Lambda;
@@ -106,6 +135,15 @@ class SharedFilter implements PointFilter {
   #run = 0;
   /** Why points of the run could not be judged, by seat. */
   readonly #errors: unknown[] = [];
+  readonly #kept: Chosen = {
+    points: [],
+    count: 0,
+    failures: [],
+    run: -1,
+    choices: 0,
+    from: NO_POINTS,
+    of: 0,
+  };
 
   constructor(lambda: Lambda, services: LambdaServices, now: RunCount) {
     this.lambda = lambda;
@@ -128,12 +166,59 @@ class SharedFilter implements PointFilter {
     this.#attend();
     const answers = this.#answers;
     for (let i = 0; i < count; i++) {
+      i = this.lambda.testRun(points, [i, count], this.#state, answers);
+      if (i === count) break;
       const point = points[i] as Point;
-      const { seat } = point;
-      if (seat < 0) return undefined;
-      if (answers[seat] === ASK) this.#answer(point, seat);
+      if (point.seat < 0) return undefined;
+      this.#answer(point, point.seat);
     }
     return answers;
+  }
+
+  kept(points: readonly Point[], count: number): KeptPoints {
+    const kept = this.#kept;
+    const now = this.#now;
+    if (kept.run === now.number && kept.from === points && kept.of === count) {
+      if (kept.choices === now.choices) return kept;
+    } else if (kept.run === now.number) {
+      // Another list in the same run: what others chose from this filter's list is no longer in it.
+      now.choices++;
+    }
+    kept.run = now.number;
+    kept.choices = now.choices;
+    kept.from = points;
+    kept.of = count;
+    this.#choose(points, count);
+    return kept;
+  }
+
+  #choose(points: readonly Point[], count: number): void {
+    this.answers(points, count);
+    const kept = this.#kept;
+    const answers = this.#answers;
+    if (kept.failures.length > 0) kept.failures.length = 0;
+    let size = 0;
+    for (let i = 0; i < count; i++) {
+      const point = points[i] as Point;
+      const { seat } = point;
+      const answer = seat < 0 ? ASK : answers[seat];
+      if (answer === FAILS) kept.failures.push(this.#errors[seat]);
+      else if (answer === HOLDS || (answer === ASK && this.#holdsLoose(point))) {
+        kept.points[size++] = point;
+      }
+    }
+    kept.count = size;
+  }
+
+  /** For a point of no run, whose list may hold others the next time. */
+  #holdsLoose(point: Point): boolean {
+    this.#kept.from = NO_POINTS;
+    try {
+      return this.lambda.test(point, this.#state);
+    } catch (error) {
+      this.#kept.failures.push(error);
+      return false;
+    }
   }
 
   /** Forgets the answers of an earlier run. */

@@ -8,6 +8,7 @@
 
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
+import type { BatchFold, FoldedBatch } from "./batch-fold.ts";
 import type { PointRing } from "./point-ring.ts";
 
 /** The head of a batch. Group tags and dimensions are the group's. */
@@ -29,11 +30,22 @@ export interface Receiver {
    * call is done once. The first `count` entries count; the receiver may overwrite both lists.
    */
   points(groups: Group[], points: Point[], count: number): void;
+  /**
+   * The same for a run of one group. The list belongs to somebody else, who shows it to other tasks too: it may only be
+   * read, and only during the call. See `sendRun`.
+   */
+  run?(group: Group, points: readonly Point[], count: number): void;
+  /** True for a way in that is best given runs of one group; only where all points have one measurement. */
+  readonly takesRuns?: boolean;
   beginBatch(group: Group, begin: BatchBegin): void;
   batchPoint(group: Group, point: Point): void;
   endBatch(group: Group): void;
   /** A whole batch: the same as the three calls above, which it may be replaced by. See `sendBatch`. */
   batch?(group: Group, begin: BatchBegin, points: PointRing): void;
+  /** How to work on points of a batch as they come, so that nobody keeps them; `undefined` = it needs them all. */
+  fold?(): BatchFold | undefined;
+  /** A whole batch that was worked on so. Only where `fold` gave a way. */
+  folded?(group: Group, begin: BatchBegin, batch: FoldedBatch): void;
   /** No earlier time will follow in this group. */
   barrier(group: Group, ms: number, ns: number): void;
   /** The group is over: forget what is kept for it. */
@@ -51,6 +63,12 @@ export function sendBatch(to: Receiver, group: Group, begin: BatchBegin, points:
   to.beginBatch(group, begin);
   for (let i = 0; i < points.size; i++) to.batchPoint(group, points.at(i));
   to.endBatch(group);
+}
+
+/** Sends a run of one group, in one call if the receiver takes it so. */
+export function sendRun(to: Receiver, group: Group, points: readonly Point[], count: number): void {
+  if (to.run !== undefined) to.run(group, points, count);
+  else for (let i = 0; i < count; i++) to.point(group, points[i] as Point);
 }
 
 /** Takes everything and does nothing: what a node without children emits to. */
@@ -82,6 +100,10 @@ export class Forwarding implements Receiver {
 
   points(groups: readonly Group[], points: readonly Point[], count: number): void {
     for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+  }
+
+  run(group: Group, points: readonly Point[], count: number): void {
+    for (let i = 0; i < count; i++) this.point(group, points[i] as Point);
   }
 
   beginBatch(group: Group, begin: BatchBegin): void {

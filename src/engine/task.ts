@@ -19,12 +19,12 @@ import {
   sourceNeeds,
   unionOf,
 } from "./field-needs.ts";
-import type { ForkTarget } from "./fork.ts";
+import { type ForkTarget, hasOneRoute } from "./fork.ts";
 import { DRAIN_MS_MAX } from "./limits.ts";
 import { NodeError } from "./node-error.ts";
 import { Pipeline, type PipelineSurroundings } from "./pipeline.ts";
 import type { TaskDefinition } from "./ports.ts";
-import type { BatchBegin, Receiver } from "./receiver.ts";
+import { type BatchBegin, type Receiver, sendRun } from "./receiver.ts";
 import type { RunningNode } from "./running-node.ts";
 import { restoreSnapshot, type TaskSnapshot, takeSnapshot } from "./snapshot.ts";
 
@@ -41,6 +41,7 @@ export class Task implements ForkTarget {
   /** Measurements named in `from` nodes; "" stands for all. */
   readonly measurements: ReadonlySet<string>;
   readonly startedMs: number;
+  readonly keepsRuns: boolean;
   readonly #around: PipelineSurroundings;
   readonly #root = new Group("", NO_DIMENSIONS, []);
   readonly #source: RunningNode;
@@ -74,6 +75,7 @@ export class Task implements ForkTarget {
     this.#source.received = () => this.received;
     this.#entry = this.pipeline.source;
     this.measurements = measurementsOf(script.nodes);
+    this.keepsRuns = this.#entry.takesRuns === true && hasOneRoute(this);
     this.#needs = sourceNeeds(script.nodes, around.specs, around.services);
     this.startedMs = around.services.clock.monoMs();
     this.#guard(() => this.pipeline.start());
@@ -136,13 +138,17 @@ export class Task implements ForkTarget {
     }
   }
 
-  /** The same for several points in order; the list may be overwritten. */
+  /** The same for several points in order; the list may be overwritten unless `keepsRuns`. */
   pushRun(points: Point[], count: number): void {
     if (!this.#running || this.#drained) return;
     this.#received += count;
-    // Nodes write the groups that they choose over these.
-    for (let i = 0; i < count; i++) this.#roots[i] = this.#root;
     try {
+      if (this.keepsRuns) {
+        sendRun(this.#entry, this.#root, points, count);
+        return;
+      }
+      // Nodes write the groups that they choose over these.
+      for (let i = 0; i < count; i++) this.#roots[i] = this.#root;
       this.#entry.points(this.#roots, points, count);
     } catch (error) {
       this.#fail(this.#nodeError(error));

@@ -15,7 +15,7 @@
 import { compareBytes } from "#lib/json.ts";
 import { formatKey } from "./line-protocol-format.ts";
 import type { FieldLayout } from "./line-protocol-layout.ts";
-import { Series } from "./series.ts";
+import { Series, type SeriesHome } from "./series.ts";
 
 /** Spellings of series kept at most; about 0.5 KB each with five tags. */
 export const SERIES_KEYS_MAX = 2_000_000;
@@ -40,10 +40,12 @@ export interface MeasurementCount {
 }
 
 /** What the entries of one measurement share. */
-export interface Measurement {
+export interface Measurement extends SeriesHome {
   readonly count: MeasurementCount;
   /** Layouts seen lately, newest first, at most `LAYOUTS_MAX`. */
   readonly layouts: FieldLayout[];
+  /** Number of its series. */
+  series: number;
 }
 
 /** One spelling of a series. Used by the line-protocol reader only. */
@@ -261,13 +263,20 @@ export class SeriesSpace {
     const [keys, values] = sortTags(key);
     const tagKeys = table.poolTagKeys(keys.map((text) => table.pool(text)));
     const tagValues = values.map((text) => table.pool(text));
-    return new Series(this.#db, this.#rp, table.pool(key.name), tagKeys, tagValues);
+    const name = table.pool(key.name);
+    const home = this.#measurement(name);
+    return new Series(this.#db, this.#rp, name, tagKeys, tagValues, home, home.series++);
   }
 
   #measurement(name: string): Measurement {
     let measurement = this.#measurements.get(name);
     if (measurement === undefined) {
-      measurement = { count: this.#table.countOf(this.#db, this.#rp, name), layouts: [] };
+      measurement = {
+        count: this.#table.countOf(this.#db, this.#rp, name),
+        layouts: [],
+        slots: [],
+        series: 0,
+      };
       this.#measurements.set(name, measurement);
     }
     return measurement;

@@ -7,6 +7,12 @@
  * may hold a leftover of an earlier owner, so what is stored must name its owner and be checked.
  */
 
+/** What the series of one measurement share. */
+export interface SeriesHome {
+  /** Like `Series.slots`, for what depends on the measurement alone. */
+  readonly slots: unknown[];
+}
+
 /** Many series, those of groups for example, never keep anything. */
 const NO_SLOTS: readonly unknown[] = [];
 
@@ -17,6 +23,10 @@ export class Series {
   /** Tag keys in ascending byte order, without empty values. */
   readonly tagKeys: readonly string[];
   readonly tagValues: readonly string[];
+  /** Whose series it is one of: same object, same measurement. Absent for series that are not interned. */
+  readonly home: SeriesHome | undefined;
+  /** Number in `home`, counted from 0: with it, what is known of each of its series fits in a list. */
+  readonly place: number;
   /** Per-node caches, see above. Written by `keep`. */
   slots: readonly unknown[] = NO_SLOTS;
 
@@ -26,12 +36,16 @@ export class Series {
     name: string,
     tagKeys: readonly string[],
     tagValues: readonly string[],
+    home?: SeriesHome,
+    place = -1,
   ) {
     this.db = db;
     this.rp = rp;
     this.name = name;
     this.tagKeys = tagKeys;
     this.tagValues = tagValues;
+    this.home = home;
+    this.place = place;
   }
 
   /** Puts a value into a slot. */

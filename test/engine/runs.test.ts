@@ -4,8 +4,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { Fork, type ForkTarget } from "#engine/fork.ts";
-import type { Point } from "#model/point.ts";
-import { TestEngine } from "#test/support/engine.ts";
+import { Point } from "#model/point.ts";
+import { SeriesTable } from "#model/series-table.ts";
+import { internShape } from "#model/shape.ts";
+import { TestEngine, taskOf } from "#test/support/engine.ts";
 import { point } from "#test/support/points.ts";
 
 class Seen implements ForkTarget {
@@ -88,6 +90,56 @@ describe("the fork", () => {
   });
 });
 
+describe("what is known of a measurement's series", () => {
+  test("holds for those interned anew and those that are not interned, until a task stops", () => {
+    const table = new SeriesTable();
+    const fork = new Fork();
+    const seen = new Seen("cpu");
+    fork.add(seen);
+    const made = (): Point => {
+      const series = table.intern("db", "rp", "cpu", { host: "a" });
+      return new Point(series, internShape([], []), [], 0, 0);
+    };
+    const [first, second] = [made(), made()];
+    table.restart();
+    const third = made();
+    expect(first.series).toBe(second.series);
+    expect(third.series.home).not.toBe(first.series.home);
+    const loose = point("cpu", {}, {}, 0);
+    const all = [first, second, third, loose, point("mem", {}, {}, 0)];
+    for (const one of all) fork.push(one);
+    expect(seen.points).toEqual([first, second, third, loose]);
+    fork.remove(seen);
+    for (const one of all) fork.push(one);
+    expect(seen.points.length).toBe(4);
+    fork.close();
+  });
+
+  test.each([
+    [[{ db: "db", rp: "rp" }], 2, 4],
+    [
+      [
+        { db: "db", rp: "rp" },
+        { db: "db", rp: "other" },
+      ],
+      2,
+      8,
+    ],
+  ])("groups by tags alone, whatever the database: %j", async (dbrps, groups, points) => {
+    const t = new TestEngine();
+    const script = `stream|from().measurement('m').groupBy('h')|where(lambda: "v" > 0)|count('v')`;
+    t.engine.start({ ...taskOf("a", script), dbrps });
+    for (let i = 0; i < 2; i++) {
+      const lines = `m,h=a,k=${i} v=1i 1\nm,h=b,k=${i} v=1i 1\nn,h=c v=1i 1\n`;
+      await t.write(lines);
+      await t.write(lines, { rp: "other" });
+    }
+    const { where2 } = t.engine.stats("a")?.nodeStats ?? {};
+    expect([where2?.["working_cardinality"], where2?.["collected"]]).toEqual([groups, points]);
+    await t.engine.close();
+  });
+});
+
 describe("conditions shared by tasks", () => {
   const LINES = Array.from({ length: 600 }, (_, i) => {
     const field = i % 7 === 0 ? 'w="x"' : `v=${i % 10}`;
@@ -131,6 +183,30 @@ describe("conditions shared by tasks", () => {
     const together = await outcome(tasks, [LINES]);
     expect(together.events.every(({ length }) => length > 0)).toBe(true);
     expect(together).toEqual(await outcome(tasks, alone));
+  });
+
+  test("conditions one below the other choose from the list of their own task", async () => {
+    const both = Array.from({ length: 400 }, (_, i) => {
+      const field = i % 11 === 0 ? 'w="x"' : `v=${(i * 7) % 10}`;
+      return `${i % 2 === 0 ? "m" : "n"},host=h${i % 3} ${field} ${i}000000000\n`;
+    });
+    const low = `|where(lambda: "v" > 2.0)`;
+    const high = `|where(lambda: "v" < 8.0)`;
+    const chains = [`${low}${high}`, `${high}${low}`, `${low}${low}`, low, `${low}${high}${low}`];
+    const tasks = ["m", "n", "m", "n"].flatMap((name, i) =>
+      chains.map(
+        (chain, c) =>
+          `stream|from().measurement('${name}')${c === 3 ? '.where(lambda: "v" < 8.0)' : ""}${chain}
+          |alert().crit(lambda: "v" > 4.0).topic('t${i}-${c}')`,
+      ),
+    );
+    tasks.push(
+      `stream|from().measurement('m')|from().measurement('m').groupBy('host')
+       |alert().crit(lambda: "v" > 4.0).topic('grouped')`,
+    );
+    const together = await outcome(tasks, [both.join("")]);
+    expect(together.events.every(({ length }) => length > 0)).toBe(true);
+    expect(together).toEqual(await outcome(tasks, both));
   });
 
   test("a point that cannot be judged is an error in every task", async () => {

@@ -11,6 +11,7 @@ export const count: Aggregate = {
   doc: "Counts the points.",
   empty: { type: "int", value: 0 },
   resultType: () => "int",
+  ofSum: (_sum, points) => points,
   make() {
     let points = 0;
     return {

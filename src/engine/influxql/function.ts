@@ -6,6 +6,7 @@
  * names, tags, times, types, errors. A bucket is a batch, or consecutive points of a stream with one time.
  */
 
+import type { Int64 } from "#lib/int64.ts";
 import type { Point } from "#model/point.ts";
 import type { FieldType, FieldValue } from "#model/shape.ts";
 import type { ParamType, TickValue } from "#tick/environment.ts";
@@ -32,6 +33,11 @@ export interface Aggregate extends Common {
   make(input: FieldType, args: readonly TickValue[]): Aggregator;
   /** The result of a single point may take that point's time. */
   readonly singleKeepsTime?: boolean;
+  /**
+   * The result from the number of values (> 0) and their sum, where it depends on no more: windows above need not keep
+   * their points then. The sum is that of floats or int64s; of other types there is none, and 0 is given.
+   */
+  ofSum?(sum: Int64, points: number): FieldValue;
 }
 
 export interface Aggregator {

@@ -11,6 +11,7 @@ export const mean: Aggregate = {
   accepts: NUMBERS,
   doc: "Averages the values.",
   resultType: () => "float",
+  ofSum: (sum, points) => toFloat(sum) / points,
   make: (input) => (input === "int" ? new IntMean() : new FloatMean()),
 };
 

@@ -12,6 +12,7 @@ export const sum: Aggregate = {
   doc: "Adds up the values.",
   empty: { type: "float", value: 0 },
   resultType: (input) => input,
+  ofSum: (sum) => sum,
   make(input) {
     let total: Int64 = 0;
     if (input === "int") {

@@ -7,11 +7,13 @@
  * Times, tags and names of the output: reference nodes.md §4.
  */
 
+import { add, type Int64 } from "#lib/int64.ts";
 import type { Group } from "#model/group.ts";
 import { Point } from "#model/point.ts";
 import { Series } from "#model/series.ts";
 import { type FieldType, type FieldValue, internShape, type Shape } from "#model/shape.ts";
 import type { TickValue } from "#tick/environment.ts";
+import type { BatchFold, FoldedBatch } from "../batch-fold.ts";
 import { argument, Calls } from "../calls.ts";
 import { NO_FIELDS, unionOf } from "../field-needs.ts";
 import { FieldReader } from "../field-writer.ts";
@@ -36,6 +38,7 @@ import { groupSeries } from "../series-edit.ts";
 import { SeriesMemo } from "../series-memo.ts";
 import {
   loadValue,
+  SnapshotError,
   type SnapshotReader,
   type SnapshotWriter,
   savedList,
@@ -117,6 +120,18 @@ class Input {
     this.#reader = new FieldReader(field);
   }
 
+  /** The value, or `undefined` when `read` would skip the point. */
+  find(point: Point, expected: FieldType | undefined): FieldValue | undefined {
+    const held = this.#reader.read(point);
+    const { type } = this.#reader;
+    if (type === undefined) return undefined;
+    if (expected === undefined ? !this.#fn.accepts.includes(type) : type !== expected) {
+      return undefined;
+    }
+    this.type = type;
+    return held;
+  }
+
   /** The value, or `undefined` when the point has to be skipped; the error is counted then. */
   read(point: Point, expected: FieldType | undefined): FieldValue | undefined {
     const held = this.#reader.read(point);
@@ -188,15 +203,29 @@ class Bucket {
   }
 }
 
+function savedType(saved: unknown): FieldType | undefined {
+  return saved === null ? undefined : (savedText(saved) as FieldType);
+}
+
+/** What an aggregate found in a bucket, and the series and time of the point that tells it. */
+interface Found {
+  readonly series: Series;
+  readonly type: FieldType | undefined;
+  readonly result: FieldValue | undefined;
+  readonly ms: number;
+  readonly ns: number;
+}
+
 const NO_SERIES = new Series("", "", "", [], []);
 
-class BucketNode extends Forwarding {
+class BucketNode extends Forwarding implements BatchFold {
   readonly #fn: Aggregate | Selector | Multi;
   readonly #options: Options;
   readonly #input: Input;
   readonly #buckets: GroupState<Bucket>;
   readonly #shapes = new Map<FieldType, Shape>();
-  readonly #unowned: SeriesMemo<Series>;
+  /** Of selected points; other functions make points of the group. */
+  readonly #unowned: SeriesMemo<Series> | undefined;
   readonly #renamer: Renamer;
   /** On a stream a bucket is open between messages; its points are kept so that it can be saved. */
   readonly #keepsPoints: boolean;
@@ -215,7 +244,7 @@ class BucketNode extends Forwarding {
         context.input === "batch" ? this.#forBatches : this.#load(saved, from),
     });
     this.#keepsPoints = context.input === "stream";
-    this.#unowned = new SeriesMemo(context.seriesSlot());
+    this.#unowned = fn.kind === "aggregate" ? undefined : new SeriesMemo(context.seriesSlot());
     this.#renamer = new Renamer(options.field, options.as);
   }
 
@@ -261,6 +290,72 @@ class BucketNode extends Forwarding {
     const bucket = this.#forBatches;
     for (let i = 0; i < points.size; i++) this.#add(bucket, points.at(i));
     this.endBatch(group);
+  }
+
+  fold(): BatchFold | undefined {
+    return this.#fn.kind === "aggregate" && this.#fn.ofSum !== undefined ? this : undefined;
+  }
+
+  addFolded(batch: FoldedBatch, point: Point): void {
+    const held = this.#input.find(point, batch.type);
+    if (held === undefined) {
+      batch.misfits ??= [];
+      batch.misfits.push({ point, expected: batch.type });
+      return;
+    }
+    const { type } = this.#input;
+    if (batch.points++ === 0) {
+      batch.type = type;
+      batch.firstMs = point.timeMs;
+      batch.firstNs = point.timeNs;
+    }
+    if (type === "float") batch.sum = (batch.sum as number) + (held as number);
+    else if (type === "int") batch.sum = add(batch.sum, held as Int64);
+  }
+
+  folded(group: Group, begin: BatchBegin, batch: FoldedBatch): void {
+    const fn = this.#fn;
+    if (fn.kind !== "aggregate") return;
+    if (this.#buckets.get(group) === undefined) this.#buckets.set(group, this.#forBatches);
+    const { type, sum, points, firstMs, firstNs, misfits } = batch;
+    if (misfits !== undefined) {
+      for (const { point, expected } of misfits) this.#input.read(point, expected);
+    }
+    const series = groupSeries(group, begin.name);
+    const result = points === 0 ? undefined : fn.ofSum?.(sum, points);
+    const own = points === 1 && this.#singleKeepsTime;
+    const ms = own ? firstMs : begin.tmaxMs;
+    this.#emitResult(fn, group, { series, type, result, ms, ns: own ? firstNs : begin.tmaxNs });
+  }
+
+  saveFolded(batch: FoldedBatch, out: SnapshotWriter): unknown {
+    const { type, sum, points, firstMs, firstNs, misfits = [] } = batch;
+    const held = misfits.map(({ point, expected }) => [expected ?? null, out.point(point)]);
+    return [this.#foldName, type ?? null, points, saveValue(sum), firstMs, firstNs, held];
+  }
+
+  loadFolded(batch: FoldedBatch, saved: unknown, from: SnapshotReader): void {
+    const [name, type, points, sum, ms, ns, misfits] = savedTuple(saved, 7);
+    if (name !== this.#foldName) return;
+    const loaded = loadValue(sum);
+    if (typeof loaded !== "number" && typeof loaded !== "bigint") {
+      throw new SnapshotError("a sum wanted");
+    }
+    batch.type = savedType(type);
+    for (const misfit of savedList(misfits)) {
+      const [expected, point] = savedTuple(misfit, 2);
+      batch.misfits ??= [];
+      batch.misfits.push({ point: from.point(point), expected: savedType(expected) });
+    }
+    batch.points = savedNumber(points);
+    batch.sum = loaded;
+    batch.firstMs = savedNumber(ms);
+    batch.firstNs = savedNumber(ns);
+  }
+
+  /** What a fold is of: a script may have changed since it was saved. */
+  get #foldName(): string {
+    return `${this.#fn.name} ${this.#options.field}`;
   }
 
   override deleteGroup(group: Group): void {
@@ -322,16 +417,20 @@ class BucketNode extends Forwarding {
 
   #emitAggregate(fn: Aggregate, group: Group, bucket: Bucket): void {
     const { type, series } = bucket;
-    let result = bucket.aggregator?.result();
+    const result = bucket.aggregator?.result();
+    const own = bucket.points === 1 && this.#singleKeepsTime;
+    const ms = own ? bucket.lastMs : bucket.ms;
+    this.#emitResult(fn, group, { series, type, result, ms, ns: own ? bucket.lastNs : bucket.ns });
+  }
+
+  #emitResult(fn: Aggregate, group: Group, { series, type, result: found, ms, ns }: Found): void {
+    let result = found;
     let resultType = type === undefined ? undefined : fn.resultType(type);
     if (result === undefined || resultType === undefined) {
       if (fn.empty === undefined) return;
       result = fn.empty.value;
       resultType = fn.empty.type;
     }
-    const own = this.#options.usePointTimes && fn.singleKeepsTime === true && bucket.points === 1;
-    const ms = own ? bucket.lastMs : bucket.ms;
-    const ns = own ? bucket.lastNs : bucket.ns;
     this.out.point(group, new Point(series, this.#shape(resultType), [result], ms, ns));
   }
 
@@ -376,6 +475,12 @@ class BucketNode extends Forwarding {
     this.out.endBatch(group);
   }
 
+  /** The result of a bucket of one point may take its time. */
+  get #singleKeepsTime(): boolean {
+    const fn = this.#fn;
+    return this.#options.usePointTimes && fn.kind === "aggregate" && fn.singleKeepsTime === true;
+  }
+
   #shape(type: FieldType): Shape {
     let shape = this.#shapes.get(type);
     if (shape === undefined) {
@@ -388,9 +493,10 @@ class BucketNode extends Forwarding {
   /** The series with the output's name and no database. */
   #unownedSeries(series: Series, name: string): Series {
     if (series.db === "" && series.rp === "" && series.name === name) return series;
-    const known = this.#unowned.get(series);
+    const known = this.#unowned?.get(series);
     if (known !== undefined && known.name === name) return known;
-    return this.#unowned.set(series, new Series("", "", name, series.tagKeys, series.tagValues));
+    const unowned = new Series("", "", name, series.tagKeys, series.tagValues);
+    return this.#unowned?.set(series, unowned) ?? unowned;
   }
 }
 

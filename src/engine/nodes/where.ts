@@ -10,7 +10,7 @@ import { argument } from "../calls.ts";
 import { withReferences } from "../field-needs.ts";
 import { GroupLambda } from "../group-lambdas.ts";
 import { defineNode, type NodeContext, QUIET } from "../node.ts";
-import { Forwarding } from "../receiver.ts";
+import { Forwarding, sendRun } from "../receiver.ts";
 
 export const where = defineNode<Expression>({
   method: "where",
@@ -44,6 +44,11 @@ class Where extends Forwarding {
   override points(groups: Group[], points: Point[], count: number): void {
     const kept = this.#predicate.keep(groups, points, count, this.#failed);
     if (kept > 0) this.out.points(groups, points, kept);
+  }
+
+  override run(group: Group, points: readonly Point[], count: number): void {
+    const kept = this.#predicate.kept(group, points, count, this.#failed);
+    if (kept.count > 0) sendRun(this.out, group, kept.points, kept.count);
   }
 
   override batchPoint(group: Group, point: Point): void {

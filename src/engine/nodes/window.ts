@@ -18,8 +18,9 @@ import { defineNode, inputType, type NodeContext, QUIET } from "../node.ts";
 import { PointRing } from "../point-ring.ts";
 import { flag, value } from "../properties.ts";
 import { Forwarding, type Receiver, sendBatch } from "../receiver.ts";
-import { savedNumber, savedText, savedTuple } from "../snapshot.ts";
+import { savedList, savedNumber, savedText, savedTuple } from "../snapshot.ts";
 import type { HeldPoints } from "../task-budget.ts";
+import { FOLDED_VALUES, TumblingWindow } from "../tumbling-window.ts";
 
 interface Options {
   readonly period: DurationNs;
@@ -72,7 +73,13 @@ export const window = defineNode<Options>({
   needs: (_options, below) => below,
   start(options, context): Receiver {
     if (options.periodCount > 0) return new CountWindow(options, context);
-    if (options.period > 0) return new TimeWindow(options, context);
+    if (options.period > 0) {
+      // Where each point goes out once, nobody may have to keep it.
+      const { period, every, fillPeriod } = options;
+      const fold = every === period && !fillPeriod ? context.out.fold?.() : undefined;
+      if (fold !== undefined) return new TumblingWindow(options, fold, context);
+      return new TimeWindow(options, context);
+    }
     throw new Error("unknown window type, period and periodCount are zero");
   },
 });
@@ -105,8 +112,10 @@ class TimeWindow extends Forwarding {
     this.#spans = context.groupState({
       save: (span, out) => [span.name, span.nextMs, span.nextNs, out.points(span.all())],
       load: (saved, _group, from) => {
-        const [name, ms, ns, points] = savedTuple(saved, 4);
+        const [name, ms, ns, points] = savedList(saved);
         const span = new Span(savedText(name), { ms: savedNumber(ms), ns: savedNumber(ns) });
+        // Points of a window that kept none are gone; it goes on from when it goes out next.
+        if (savedList(saved).length === FOLDED_VALUES) return span;
         loadRing(span, from.points(points), context.held);
         return span;
       },

@@ -120,6 +120,33 @@ export class Lambda {
     return bound.run(point, state, extra) === true;
   }
 
+  /**
+   * Tests the points of a run from the first to the one before `end`, where `answers` has 0 at their seat, and writes 1 (it
+   * holds) or 2 there. Stops at a point without seat or one that cannot be judged, and returns where; `end` if at none.
+   */
+  testRun(
+    points: readonly Point[],
+    [first, end]: readonly [number, number],
+    state: LambdaState,
+    answers: Uint8Array,
+  ): number {
+    let i = first;
+    try {
+      for (; i < end; i++) {
+        const point = points[i] as Point;
+        const { seat } = point;
+        if (seat < 0) return i;
+        if (answers[seat] !== 0) continue;
+        const bound = this.#boundFor(point, state, undefined);
+        if (bound.predicateError !== undefined) return i;
+        answers[seat] = bound.run(point, state, undefined) === true ? 1 : 2;
+      }
+    } catch {
+      // Whoever asks about this point alone is told why.
+    }
+    return i;
+  }
+
   /** The code for a point: that of the point before if nothing that matters has changed. */
   #boundFor(point: Point, state: LambdaState, extra: ExtraScope | undefined): Bound {
     const bound = state.bound;
