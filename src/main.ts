@@ -4,6 +4,7 @@
  */
 
 import { basename } from "node:path";
+import { compileAsUsual } from "#cli/compile-policy.ts";
 
 type Role = "kapacitord" | "kapacitorctl" | "kapacitor";
 
@@ -22,10 +23,16 @@ async function main(role: Role, words: readonly string[]): Promise<number> {
   switch (role) {
     case "kapacitord":
       return (await import("#cli/kapacitord.ts")).runKapacitord(words);
-    case "kapacitorctl":
-      return (await import("#cli/kapacitorctl.ts")).runKapacitorctl(words);
-    case "kapacitor":
-      return (await import("#cli/kapacitor.ts")).runKapacitor(words);
+    case "kapacitorctl": {
+      const { runKapacitorctl } = await import("#cli/kapacitorctl.ts");
+      compileAsUsual();
+      return runKapacitorctl(words);
+    }
+    case "kapacitor": {
+      const { runKapacitor } = await import("#cli/kapacitor.ts");
+      compileAsUsual();
+      return runKapacitor(words);
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { RunDaemon, RunningDaemon } from "#daemon/run-options.ts";
 import type { Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Random } from "#lib/random.ts";
+import { compileAsUsual } from "./compile-policy.ts";
 import type { DaemonShell } from "./kapacitord.ts";
 
 export interface ServeOptions {
@@ -76,6 +77,7 @@ async function serveWith(
       reread: () => options.reread().config,
       blockedAddresses: options.blocked,
       disabledHandlers: options.disabled,
+      beforeTasks: compileAsUsual,
     });
   } catch (error) {
     log.error("start failed", { err: errorMessage(error) });
@@ -83,6 +85,7 @@ async function serveWith(
     options.shell.err(`run: open server: ${errorMessage(error)}\n`);
     return 1;
   }
+  compileAsUsual();
   const code = await untilStopped(
     process,
     { stop: () => daemon.close(), reload: () => daemon.reload() },

@@ -22,6 +22,7 @@ export const runDaemon: RunDaemon = async (config, options) => {
         err: errorMessage(error),
       });
     });
+    if (load !== undefined) options.beforeTasks?.();
     await load?.run();
     return {
       async reload() {

@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly blockedAddresses: BlockList | undefined;
   /** Alert handler kinds that are refused. */
   readonly disabledHandlers: ReadonlySet<string>;
+  /** Called before tasks, stored ones or those of the load directory, are started: the first real work. */
+  readonly beforeTasks?: () => void;
 }
 
 export interface RunningDaemon {

@@ -196,6 +196,7 @@ export async function wire(
   };
 
   await cluster.statesTaken();
+  if (store.table(taskKind).count() > 0) options.beforeTasks?.();
   await tasks.startEnabled();
   await clusterTasks.open();
   const { dir } = config.replay;

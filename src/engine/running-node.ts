@@ -31,7 +31,8 @@ export class RunningNode {
   /** What snapshots save of it. */
   readonly states: RegisteredState[] = [];
   readonly parts: SavedPart[] = [];
-  readonly #log: Log;
+  readonly #taskLog: Log;
+  #log: Log | undefined;
   readonly #clock: Clock;
   readonly #quiet: boolean;
   #windowStartMs = -ERROR_LINES_WINDOW_MS;
@@ -41,7 +42,7 @@ export class RunningNode {
   constructor(definition: NodeDefinition, spec: AnyNodeSpec, log: Log, clock: Clock) {
     this.definition = definition;
     this.spec = spec;
-    this.#log = log.with({ node: definition.name });
+    this.#taskLog = log;
     this.#clock = clock;
     this.#quiet = definition.calls.some((call) => call.name === "quiet");
   }
@@ -50,7 +51,9 @@ export class RunningNode {
     return this.definition.name;
   }
 
+  /** Made when something is logged, which few nodes ever do. */
   get log(): Log {
+    this.#log ??= this.#taskLog.with({ node: this.name });
     return this.#log;
   }
 
@@ -88,6 +91,6 @@ export class RunningNode {
     this.#lines++;
     const suppressed = this.#suppressed === 0 ? undefined : this.#suppressed;
     this.#suppressed = 0;
-    this.#log.error(message, { ...fields, err: errorMessage(error), suppressed });
+    this.log.error(message, { ...fields, err: errorMessage(error), suppressed });
   }
 }

@@ -30,17 +30,38 @@ export interface LogEntry {
 
 /** Builds a `Log` over one function. */
 export function logTo(write: (entry: LogEntry) => void, context: LogFields = {}): Log {
-  const at =
-    (level: LogLevel) =>
-    (message: string, fields: LogFields = {}) =>
-      write({ level, message, context, fields });
-  return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    with: (more) => logTo(write, { ...context, ...more }),
-  };
+  return new ContextLog(write, context);
+}
+
+/** Shared methods: every node of every task has a log of its own. */
+class ContextLog implements Log {
+  readonly #write: (entry: LogEntry) => void;
+  readonly #context: LogFields;
+
+  constructor(write: (entry: LogEntry) => void, context: LogFields) {
+    this.#write = write;
+    this.#context = context;
+  }
+
+  debug(message: string, fields: LogFields = {}): void {
+    this.#write({ level: "debug", message, context: this.#context, fields });
+  }
+
+  info(message: string, fields: LogFields = {}): void {
+    this.#write({ level: "info", message, context: this.#context, fields });
+  }
+
+  warn(message: string, fields: LogFields = {}): void {
+    this.#write({ level: "warn", message, context: this.#context, fields });
+  }
+
+  error(message: string, fields: LogFields = {}): void {
+    this.#write({ level: "error", message, context: this.#context, fields });
+  }
+
+  with(more: LogFields): Log {
+    return new ContextLog(this.#write, { ...this.#context, ...more });
+  }
 }
 
 export const silentLog: Log = logTo(() => {});
