@@ -213,7 +213,7 @@ export class HandlerQueue {
       }
       lane.state = "inFlight";
       this.#inFlight++;
-      void this.#attempt(job);
+      this.#attempt(job);
     }
   }
 
@@ -232,26 +232,28 @@ export class HandlerQueue {
     return lane;
   }
 
-  async #attempt(job: Job): Promise<void> {
+  #attempt(job: Job): void {
+    const { clock, limits } = this.#parts;
     const abort = new AbortController();
-    let timer: Cancel = () => {};
-    const gaveUp = new Promise<Outcome>((resolve) => {
-      const { attemptTimeoutMs } = this.#parts.limits;
-      const stop = (error: string): void => {
-        resolve({ kind: "retry", error });
-        abort.abort(new Error(error));
-      };
-      timer = this.#parts.clock.after(attemptTimeoutMs, () =>
-        stop(`no answer within ${attemptTimeoutMs / 1000}s`),
-      );
-      job.stop = () => stop("cancelled");
-    });
-    const outcome = await Promise.race([this.#send(job, abort.signal), gaveUp]);
-    timer();
-    job.stop = undefined;
-    this.#inFlight--;
-    this.#ended(job, outcome);
-    this.#run();
+    let isOver = false;
+    const end = (outcome: Outcome): void => {
+      if (isOver) return;
+      isOver = true;
+      cancelLimit();
+      job.stop = undefined;
+      this.#inFlight--;
+      this.#ended(job, outcome);
+      this.#run();
+    };
+    const stop = (error: string): void => {
+      // Not within this call: who cancels is in the middle of something.
+      queueMicrotask(() => end({ kind: "retry", error }));
+      abort.abort(new Error(error));
+    };
+    const limitMs = limits.attemptTimeoutMs;
+    const cancelLimit = clock.after(limitMs, () => stop(`no answer within ${limitMs / 1000}s`));
+    job.stop = () => stop("cancelled");
+    void this.#send(job, abort.signal).then(end);
   }
 
   async #send(job: Job, signal: AbortSignal): Promise<Outcome> {

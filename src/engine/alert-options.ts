@@ -10,7 +10,7 @@ import type { DurationNs } from "#lib/int64.ts";
 import type { NodeDefinition, PropertyCall, PropertySpec } from "#tick/environment.ts";
 import type { FlappingRule } from "./alert-history.ts";
 import type { LevelExpressions } from "./alert-judge.ts";
-import type { AlertTemplates } from "./alert-texts.ts";
+import { type AlertTemplates, DEFAULT_TEMPLATES } from "./alert-texts.ts";
 import { argument, Calls, strings } from "./calls.ts";
 import type { InhibitRule } from "./inhibitors.ts";
 import { QUIET } from "./node.ts";
@@ -87,9 +87,9 @@ export function readAlertOptions(definition: NodeDefinition): AlertOptions {
   const text = (name: string): string => calls.string(name) ?? "";
   return {
     templates: {
-      id: calls.string("id") ?? "{{ .Name }}:{{ .Group }}",
-      message: calls.string("message") ?? "{{ .ID }} is {{ .Level }}",
-      details: calls.string("details") ?? "{{ json . }}",
+      id: calls.string("id") ?? DEFAULT_TEMPLATES.id,
+      message: calls.string("message") ?? DEFAULT_TEMPLATES.message,
+      details: calls.string("details") ?? DEFAULT_TEMPLATES.details,
     },
     levels: [undefined, calls.lambda("info"), calls.lambda("warn"), calls.lambda("crit")],
     resets: [

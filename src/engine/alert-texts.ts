@@ -2,7 +2,8 @@
  * The texts of an alert node's events: ID, message and details, from their templates.
  *
  * Templates are parsed when the task starts. The ID is rendered once per series of a group; message and
- * details only for an event that somebody gets. What each template sees: reference nodes.md §10.
+ * details only for an event that somebody gets. The default templates are not run: what they make is known. What
+ * each template sees: reference nodes.md §10.
  */
 
 import { type Level, levelName } from "#alert/level.ts";
@@ -11,8 +12,10 @@ import type { Time } from "#lib/time.ts";
 import type { Group } from "#model/group.ts";
 import type { Point } from "#model/point.ts";
 import { JSON_FUNCTIONS } from "#template/functions.ts";
+import { TEMPLATE_OUTPUT_MAX } from "#template/limits.ts";
 import { parseHtmlTemplate, parseTextTemplate, type Template } from "#template/template.ts";
 import { GoDuration, GoFloat, GoStruct, GoTime, stringMap } from "#template/values.ts";
+import { JSON_DETAILS, JsonDetails } from "./alert-json-details.ts";
 import { ALERT_TEMPLATES_MAX } from "./limits.ts";
 import type { NodeContext } from "./node.ts";
 
@@ -35,7 +38,14 @@ export interface AlertSubject {
   readonly duration: DurationNs;
 }
 
-export type SeenByTexts = Readonly<Record<string, unknown>>;
+type SeenByTexts = Readonly<Record<string, unknown>>;
+
+/** What a node has without properties of its own. */
+export const DEFAULT_TEMPLATES: AlertTemplates = {
+  id: "{{ .Name }}:{{ .Group }}",
+  message: "{{ .ID }} is {{ .Level }}",
+  details: JSON_DETAILS,
+};
 
 /** Go's names of what templates see, for error texts. */
 const ID_TYPE = "kapacitor.idInfo";
@@ -66,6 +76,12 @@ export class AlertTexts {
   readonly #id: Template;
   readonly #message: Template;
   readonly #details: Template;
+  readonly #hasDefaultId: boolean;
+  readonly #hasDefaultMessage: boolean;
+  /** In place of the default details. */
+  readonly #jsonDetails: JsonDetails | undefined;
+  /** What the templates see of the event last asked for. */
+  #seen: { readonly of: AlertSubject; readonly fields: SeenByTexts } | undefined;
 
   /** Throws `TemplateError`. */
   constructor(templates: AlertTemplates, context: NodeContext) {
@@ -79,16 +95,39 @@ export class AlertTexts {
     this.#id = sharedTemplate("id", templates.id);
     this.#message = sharedTemplate("message", templates.message);
     this.#details = sharedTemplate("details", templates.details);
+    this.#hasDefaultId = templates.id === DEFAULT_TEMPLATES.id;
+    this.#hasDefaultMessage = templates.message === DEFAULT_TEMPLATES.message;
+    const isJson = templates.details === JSON_DETAILS;
+    this.#jsonDetails = isJson ? new JsonDetails(this.#task, context.services.server) : undefined;
   }
 
   /** Throws `TemplateError` when the template does not fit. */
   id(name: string, group: Group, tags: Readonly<Record<string, string>>): string {
+    const known = this.#hasDefaultId ? `${name}:${groupText(group)}` : undefined;
+    if (known !== undefined && known.length <= TEMPLATE_OUTPUT_MAX) return known;
     return this.#id.render(new GoStruct(ID_TYPE, this.#common(name, group, tags)));
   }
 
-  /** What the templates of an event's message and details see: worked out once for both. */
-  seen(subject: AlertSubject): SeenByTexts {
-    return {
+  /** Throws `TemplateError` when the template does not fit. */
+  message(subject: AlertSubject): string {
+    const { id, level } = subject;
+    const known = this.#hasDefaultMessage ? `${id} is ${levelName(level)}` : undefined;
+    if (known !== undefined && known.length <= TEMPLATE_OUTPUT_MAX) return known;
+    return this.#message.render(new GoStruct(MESSAGE_TYPE, this.#seenOf(subject)));
+  }
+
+  /** `message` is the subject's. Throws `TemplateError` when the template does not fit. */
+  details(subject: AlertSubject, message: string): string {
+    const known = this.#jsonDetails?.render(subject, groupText(subject.group), message);
+    if (known !== undefined) return known;
+    const fields = { ...this.#seenOf(subject), Message: message };
+    return this.#details.render(new GoStruct(DETAILS_TYPE, fields));
+  }
+
+  /** Worked out once for both. */
+  #seenOf(subject: AlertSubject): SeenByTexts {
+    if (this.#seen?.of === subject) return this.#seen.fields;
+    const fields = {
       ...this.#common(subject.name, subject.group, subject.tags),
       ID: subject.id,
       Fields: templateFields(subject.point),
@@ -96,14 +135,8 @@ export class AlertTexts {
       Time: new GoTime(subject.time),
       Duration: new GoDuration(subject.duration),
     };
-  }
-
-  message(seen: SeenByTexts): string {
-    return this.#message.render(new GoStruct(MESSAGE_TYPE, seen));
-  }
-
-  details(seen: SeenByTexts, message: string): string {
-    return this.#details.render(new GoStruct(DETAILS_TYPE, { ...seen, Message: message }));
+    this.#seen = { of: subject, fields };
+    return fields;
   }
 
   #common(

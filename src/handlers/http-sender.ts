@@ -16,7 +16,7 @@ import {
   isRestricted,
 } from "./allowed-address.ts";
 import { type AnswerRules, httpOutcome } from "./http-outcome.ts";
-import { ANSWER_BYTES_MAX, REDIRECTS_MAX } from "./limits.ts";
+import { ANSWER_BYTES_MAX, REDIRECTS_MAX, URLS_KEPT_MAX } from "./limits.ts";
 import { RequestGate } from "./request-gate.ts";
 import { secretsOfUrl, withoutSecrets } from "./secrets.ts";
 import type { TlsSettings } from "./tls-settings.ts";
@@ -36,6 +36,26 @@ const gate = new RequestGate();
 /** JSON's content type, which most receivers want. */
 export const JSON_HEADERS = { "Content-Type": "application/json" } as const;
 
+interface Aim {
+  readonly protocol: string;
+  readonly origin: string;
+}
+
+const NOWHERE: Aim = { protocol: "", origin: "" };
+const aims = new Map<string, Aim>();
+
+/** Of a URL's text; handlers post to the same few again and again. */
+function aimOf(url: string): Aim {
+  let aim = aims.get(url);
+  if (aim === undefined) {
+    const { protocol, origin } = URL.parse(url) ?? NOWHERE;
+    aim = { protocol, origin };
+    if (aims.size >= URLS_KEPT_MAX) aims.clear();
+    aims.set(url, aim);
+  }
+  return aim;
+}
+
 export async function sendHttp(
   services: HandlerServices,
   request: HttpRequest,
@@ -43,13 +63,13 @@ export async function sendHttp(
 ): Promise<Outcome> {
   const hide = (outcome: Outcome): Outcome => hideSecrets(outcome, request);
   const { service, url } = request;
-  const { protocol, origin } = URL.parse(url) ?? { protocol: "", origin: "" };
+  const { protocol, origin } = aimOf(url);
   if (protocol !== "http:" && protocol !== "https:") {
     return hide({ kind: "rejected", error: `${service}: invalid url ${JSON.stringify(url)}` });
   }
   let hasPlace = false;
   try {
-    await gate.enter(origin, signal);
+    if (!gate.tryEnter(origin, signal)) await gate.enter(origin, signal);
     hasPlace = true;
     const answer = await fetchGuarded(services, request, signal);
     const body = await readStart(answer);
@@ -162,6 +182,8 @@ function hideSecrets(outcome: Outcome, request: HttpRequest): Outcome {
 }
 
 async function readStart(answer: Response): Promise<string> {
+  // There can be none, and looking for it costs a stream.
+  if (answer.status === 204) return "";
   if (isShort(answer.headers)) return answer.text();
   if (answer.body === null) return "";
   const reader = answer.body.getReader();

@@ -32,3 +32,6 @@ export const REQUESTS_MAX = 192;
 
 /** Requests to one receiver under way at once; more wait. As many as one handler has. */
 export const ORIGIN_REQUESTS_MAX = 16;
+
+/** URLs whose origins are remembered; beyond it they are read anew. */
+export const URLS_KEPT_MAX = 256;

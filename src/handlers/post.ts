@@ -113,9 +113,17 @@ function inlineOptions(call: PropertyCall): Readonly<Record<string, unknown>> {
   });
 }
 
+/** What of a request is the same for all events. */
+interface Sealed {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+}
+
 class PostHandler implements Handler {
   readonly #options: PostOptions;
   readonly #services: HandlerServices;
+  /** Where there is no endpoint, whose configuration may change. */
+  #sealed: Sealed | undefined;
   /** Parsed templates by source, so that a changed configuration is noticed. */
   readonly #templates = new Map<string, Template>();
 
@@ -158,14 +166,9 @@ class PostHandler implements Handler {
     content: { readonly body: string; readonly isJson: boolean },
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { headers = {}, timeout = 0 } = this.#options;
-    const auth = basicAuth(endpoint);
-    const all = {
-      ...endpoint?.textMap("headers"),
-      ...headers,
-      ...auth.headers,
-      ...(content.isJson ? JSON_HEADERS : {}),
-    };
+    const { timeout = 0 } = this.#options;
+    const { headers, secrets } =
+      endpoint === undefined ? this.#own() : this.#seal(endpoint, content.isJson);
     const url = this.#render(endpoint?.text("url") ?? this.#options.url ?? "", true, delivery);
     const skips = this.#options["skip-ssl-verification"] === true;
     const limit = Number(timeout) / 1e6;
@@ -173,15 +176,31 @@ class PostHandler implements Handler {
       sendHttp(
         this.#services,
         {
-          ...{ service: "post", accepts: [], url, headers: all, body: content.body },
+          ...{ service: "post", accepts: [], url, headers, body: content.body, secrets },
           hidesBody: this.#options["capture-response"] !== true,
-          // Any header may hold a token; short values (a version, a flag) would only garble the text.
-          secrets: [...Object.values(all).filter((v) => v.length >= 6), ...auth.secrets],
           ...(skips ? { tls: NO_VERIFICATION } : {}),
         },
         limited,
       ),
     );
+  }
+
+  #own(): Sealed {
+    this.#sealed ??= this.#seal(undefined, true);
+    return this.#sealed;
+  }
+
+  #seal(endpoint: SectionReader | undefined, isJson: boolean): Sealed {
+    const auth = basicAuth(endpoint);
+    const headers = {
+      ...endpoint?.textMap("headers"),
+      ...this.#options.headers,
+      ...auth.headers,
+      ...(isJson ? JSON_HEADERS : {}),
+    };
+    // Any header may hold a token; short values (a version, a flag) would only garble the text.
+    const tokens = Object.values(headers).filter((value) => value.length >= 6);
+    return { headers, secrets: [...tokens, ...auth.secrets] };
   }
 
   #render(source: string, hasJson: boolean, delivery: Delivery): string {

@@ -29,14 +29,19 @@ export class RequestGate {
 
   /** Waits for a place; give it back by `leave`. Rejects with the signal's reason, and has then no place. */
   async enter(name: string, signal: AbortSignal): Promise<void> {
+    if (!this.tryEnter(name, signal)) await this.#wait(name, this.#origin(name), signal);
+  }
+
+  /** Takes a place if there is one now; throws the signal's reason. */
+  tryEnter(name: string, signal: AbortSignal): boolean {
     signal.throwIfAborted();
-    let origin = this.#origins.get(name);
-    if (origin === undefined) {
-      origin = { active: 0, waiting: new Set() };
-      this.#origins.set(name, origin);
+    const origin = this.#origin(name);
+    if (origin.waiting.size > 0 || !this.#mayStart(origin)) {
+      this.#forget(name, origin);
+      return false;
     }
-    if (origin.waiting.size === 0 && this.#mayStart(origin)) this.#start(origin);
-    else await this.#wait(name, origin, signal);
+    this.#start(origin);
+    return true;
   }
 
   leave(name: string): void {
@@ -70,6 +75,15 @@ export class RequestGate {
       origin.waiting.add(begin);
       this.#line.add(origin);
     });
+  }
+
+  #origin(name: string): Origin {
+    let origin = this.#origins.get(name);
+    if (origin === undefined) {
+      origin = { active: 0, waiting: new Set() };
+      this.#origins.set(name, origin);
+    }
+    return origin;
   }
 
   #mayStart(origin: Origin): boolean {

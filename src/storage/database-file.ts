@@ -14,6 +14,7 @@ import { errorMessage } from "#lib/errors.ts";
 import { syncDirectory } from "./durable-file.ts";
 import { CHECKPOINT_PAGES, LOCK_WAIT_MS, WAL_BYTES_KEPT } from "./limits.ts";
 import { MIGRATIONS_TABLE, migrate, SCHEMA_VERSION } from "./migrations.ts";
+import { packTables } from "./packed-rows.ts";
 import { type AnyKind, StorageError } from "./store.ts";
 
 /** Marks a database as ours; the bytes "KAPA" at offset 68 of the file. */
@@ -186,10 +187,12 @@ function openOwn(path: string, kinds: readonly AnyKind[], nowText: string): Data
     const version = readVersion(database);
     database.run("BEGIN IMMEDIATE");
     if (version < SCHEMA_VERSION) migrate(database, version, nowText);
-    for (const { name } of kinds)
+    for (const { name, packed } of kinds) {
       database.run(
         `CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)`,
       );
+      for (const sql of packed === true ? packTables(name) : []) database.run(sql);
+    }
     database.run("COMMIT");
     return database;
   } catch (error) {

@@ -7,12 +7,23 @@ import { errorMessage } from "#lib/errors.ts";
 import { KEY_BYTES_MAX, VALUE_LENGTH_MAX } from "./limits.ts";
 import { type AnyKind, StorageError, type Write } from "./store.ts";
 
+/** So many UTF-16 units never take more than `KEY_BYTES_MAX`. */
+const KEY_BYTES_SURE = KEY_BYTES_MAX / 3;
+
 /** A write whose value is text already; `text` undefined deletes. */
 export interface EncodedWrite {
   readonly table: string;
   readonly key: string;
   readonly text: string | undefined;
 }
+
+/** Would a write under this key be taken? */
+export function isStorableKey(key: string): boolean {
+  return key.isWellFormed() && !isTooLong(key);
+}
+
+const isTooLong = (key: string): boolean =>
+  key.length > KEY_BYTES_SURE && Buffer.byteLength(key) > KEY_BYTES_MAX;
 
 /** Encodes all writes of a commit or throws `StorageError` naming the kind and key at fault. */
 export function encodeWrites(
@@ -24,7 +35,7 @@ export function encodeWrites(
     const table = write.kind.name;
     if (!known(table)) throw new StorageError(`unknown kind ${table}`);
     if (!key.isWellFormed()) throw new StorageError(`${table}: a key is not well-formed text`);
-    if (key.length > KEY_BYTES_MAX || Buffer.byteLength(key) > KEY_BYTES_MAX)
+    if (isTooLong(key))
       throw new StorageError(`${table}: a key is longer than ${KEY_BYTES_MAX} bytes`);
     return { table, key, text: encodeValue(write) };
   });

@@ -34,3 +34,17 @@ export const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 
 /** How long opening waits for another process to let go of the file, ms. */
 export const LOCK_WAIT_MS = 1000;
+
+/** Rows, and their length in UTF-16 units, that are stored as one (`Kind.packed`); more become several. */
+export const PACK_ROWS_MAX = 256;
+export const PACK_LENGTH_MAX = 1024 * 1024;
+
+/**
+ * Length of removed rows that may lie in packs of a kind, in UTF-16 units, or as much as is not removed; beyond both, packs are
+ * written anew without them, so much per flush.
+ */
+export const DEAD_LENGTH_MAX = 8 * 1024 * 1024;
+export const REPACK_LENGTH_MAX = 1024 * 1024;
+
+/** Topic states of one turn of the event loop that are written in one commit; more take several. */
+export const TOPIC_STATES_PER_COMMIT = 1_000;

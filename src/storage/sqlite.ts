@@ -21,6 +21,7 @@ import {
   GROUP_COMMITS_MAX,
   GROUP_LENGTH_MAX,
 } from "./limits.ts";
+import { PackedRows, type Row } from "./packed-rows.ts";
 import {
   type AnyKind,
   type Kind,
@@ -47,14 +48,13 @@ interface Waiting {
   reject(error: StorageError): void;
 }
 
-type Row = { readonly key: string; readonly value: string };
-
 export class SqliteStore implements Store {
   readonly #path: string;
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #kinds: ReadonlySet<string>;
+  readonly #packed: ReadonlyMap<string, PackedRows>;
   readonly #statements = new Map<string, Statement<Row, string[]>>();
   readonly #counters = { commits: 0, flushes: 0, writes: 0, rejected: 0, flushFailures: 0 };
 
@@ -79,6 +79,12 @@ export class SqliteStore implements Store {
     this.#database = services.database;
     this.#clock = services.clock;
     this.#log = services.log;
+    const sql = {
+      run: (text: string, parameters: string[]) => this.#run(text, parameters),
+      read: (text: string, parameters: string[]) => this.#read(text, parameters),
+    };
+    const packed = kinds.filter((kind) => kind.packed === true);
+    this.#packed = new Map(packed.map(({ name }) => [name, new PackedRows(name, sql)]));
   }
 
   /**
@@ -94,6 +100,8 @@ export class SqliteStore implements Store {
   table<T>(kind: Kind<T>): Table<T> {
     const { name } = kind;
     if (!this.#kinds.has(name)) throw new StorageError(`unknown kind ${name}`);
+    const packed = this.#packed.get(name);
+    if (packed !== undefined) return this.#packedTable(kind, packed);
     const find = `SELECT key, value FROM "${name}" WHERE key = ?`;
     return {
       get: (key) => {
@@ -113,6 +121,19 @@ export class SqliteStore implements Store {
         const [sql, parameters] = conditions(select, { prefix });
         return Number(this.#read(sql, parameters)[0]?.value);
       },
+    };
+  }
+
+  #packedTable<T>(kind: Kind<T>, rows: PackedRows): Table<T> {
+    return {
+      get: (key) => {
+        const text = rows.get(key);
+        return text === undefined ? undefined : decodeValue(kind, key, text);
+      },
+      has: (key) => rows.has(key),
+      entries: (range = {}) =>
+        rows.range(range).map(([key, text]) => [key, decodeValue(kind, key, text)] as const),
+      count: (prefix = "") => rows.count(prefix),
     };
   }
 
@@ -168,6 +189,7 @@ export class SqliteStore implements Store {
   }
 
   #apply(writes: readonly EncodedWrite[]): void {
+    for (const packed of this.#packed.values()) packed.begin();
     try {
       if (!this.#inTransaction) {
         this.#run("BEGIN IMMEDIATE");
@@ -176,6 +198,7 @@ export class SqliteStore implements Store {
       // One statement is atomic by itself; several need a point to go back to.
       if (writes.length > 1) this.#run("SAVEPOINT one_commit");
       for (const write of writes) this.#write(write);
+      for (const packed of this.#packed.values()) packed.apply();
       if (writes.length > 1) this.#run("RELEASE one_commit");
     } catch (cause) {
       const error = this.#failure("write failed", cause);
@@ -186,6 +209,7 @@ export class SqliteStore implements Store {
 
   /** Takes one failed commit out of the group. SQLite may have given up the whole transaction (disk full). */
   #undo(savepoint: boolean, error: StorageError): void {
+    for (const packed of this.#packed.values()) packed.undo();
     if (!this.#database.inTransaction) {
       this.#rejectGroup(error);
       return;
@@ -193,6 +217,7 @@ export class SqliteStore implements Store {
     if (this.#waiting.length === 0) {
       this.#rollBack();
       this.#inTransaction = false;
+      this.#forgetPacked();
       return;
     }
     if (!savepoint) return;
@@ -206,7 +231,9 @@ export class SqliteStore implements Store {
   }
 
   #write({ table, key, text }: EncodedWrite): void {
-    if (text === undefined) this.#run(`DELETE FROM "${table}" WHERE key = ?`, [key]);
+    const packed = this.#packed.get(table);
+    if (packed !== undefined) packed.write(key, text);
+    else if (text === undefined) this.#run(`DELETE FROM "${table}" WHERE key = ?`, [key]);
     else
       this.#run(
         `INSERT INTO "${table}" (key, value) VALUES (?, ?)
@@ -237,6 +264,7 @@ export class SqliteStore implements Store {
     if (!this.#inTransaction) return;
     const start = this.#clock.monoMs();
     try {
+      for (const packed of this.#packed.values()) packed.flush();
       this.#run("COMMIT");
     } catch (cause) {
       const error = this.#failure("commit failed", cause, true);
@@ -260,7 +288,13 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** What they know of this transaction is no longer so. */
+  #forgetPacked(): void {
+    for (const packed of this.#packed.values()) packed.reset();
+  }
+
   #rejectGroup(error: StorageError): void {
+    this.#forgetPacked();
     this.#counters.flushFailures++;
     const group = this.#takeGroup();
     this.#counters.rejected += group.length;

@@ -17,6 +17,8 @@ export interface Kind<T> {
    * flushes of others, or are flushed some milliseconds later.
    */
   readonly removalsMayWait?: boolean;
+  /** Values come many at a time and go soon: those of a commit may be stored together. Few at a time are read. */
+  readonly packed?: boolean;
 }
 
 /** One change; `value` undefined deletes. All writes of one commit are applied together or not at all. */

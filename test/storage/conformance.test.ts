@@ -31,6 +31,7 @@ const refusing: AnyKind = {
   decode: (text) => text,
 };
 const KINDS: readonly AnyKind[] = [fruits, stones, refusing];
+const PACKED = KINDS.map((kind) => ({ ...kind, packed: true }));
 
 let directory: string | undefined;
 let opened: Store[] = [];
@@ -69,6 +70,15 @@ const STORES = [
       const path = newPath();
       writeFileSync(path, bytes);
       return track(SqliteStore.open(path, KINDS, systemClock, silentLog));
+    },
+  },
+  {
+    name: "sqlite, packed",
+    create: () => track(SqliteStore.open(newPath(), PACKED, systemClock, silentLog)),
+    restore: (bytes: Uint8Array) => {
+      const path = newPath();
+      writeFileSync(path, bytes);
+      return track(SqliteStore.open(path, PACKED, systemClock, silentLog));
     },
   },
 ];

@@ -1,6 +1,6 @@
 /**
  * Commits keys without end and prints each one after its promise resolved; the parent kills it at random.
- * Arguments: the database's path, writers at once.
+ * Arguments: the database's path, writers at once, `packed` for a kind of that sort.
  */
 
 import { writeSync } from "node:fs";
@@ -9,8 +9,11 @@ import { silentLog } from "#lib/log.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
 import { jsonKind, put } from "#storage/store.ts";
 
-const [path = "", writers = "1"] = process.argv.slice(2);
-const kind = jsonKind<unknown>("acknowledged", (input) => input);
+const [path = "", writers = "1", sort] = process.argv.slice(2);
+const kind = {
+  ...jsonKind<unknown>("acknowledged", (input) => input),
+  packed: sort === "packed",
+};
 const store = SqliteStore.open(path, [kind], systemClock, silentLog);
 const prefix = `${store.table(kind).count()}`;
 

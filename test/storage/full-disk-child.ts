@@ -1,5 +1,5 @@
 /**
- * Fills a file system that has a limit, then shows that the store lives on. Argument: the database's path.
+ * Fills a file system that has a limit, then shows that the store lives on. Arguments: the database's path, `packed`.
  * Prints one JSON line: what failed, how, and what can be read afterwards.
  */
 
@@ -8,8 +8,12 @@ import { silentLog } from "#lib/log.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
 import { jsonKind, put, StorageError } from "#storage/store.ts";
 
-const kind = jsonKind<unknown>("acknowledged", (input) => input);
-const store = SqliteStore.open(process.argv[2] ?? "", [kind], systemClock, silentLog);
+const [path = "", sort] = process.argv.slice(2);
+const kind = {
+  ...jsonKind<unknown>("acknowledged", (input) => input),
+  packed: sort === "packed",
+};
+const store = SqliteStore.open(path, [kind], systemClock, silentLog);
 const outcomes = await Promise.all(
   Array.from({ length: 40 }, async (_, i) => {
     await Bun.sleep(i);

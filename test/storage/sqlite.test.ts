@@ -32,6 +32,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** What the children write; `packed` is a sort of its own. */
+const acknowledgedKind = (sort: string) => ({
+  ...jsonKind<unknown>("acknowledged", (input) => input),
+  packed: sort === "packed",
+});
+
 const open = (clock = systemClock): SqliteStore =>
   SqliteStore.open(path, [things], clock, silentLog);
 
@@ -290,15 +296,16 @@ describe("foreign files are refused and untouched", () => {
 
 describe("crashes", () => {
   test.each([
-    ["one writer", 1, 25],
-    ["64 writers", 64, 700],
-  ])("whatever was acknowledged is there after kill -9: %s", async (_name, writers, atMost) => {
+    ["one writer", 1, 25, ""],
+    ["64 writers", 64, 700, ""],
+    ["64 writers of packed rows", 64, 700, "packed"],
+  ])("whatever was acknowledged is there after kill -9: %s", async (_, writers, atMost, sort) => {
     const acknowledged: string[] = [];
     for (let round = 0; round < 3; round++) {
       const killAfter = 1 + Math.floor(Math.random() * atMost);
-      acknowledged.push(...(await runUntilKilled(writers, killAfter)));
+      acknowledged.push(...(await runUntilKilled(writers, killAfter, sort)));
     }
-    const kind = jsonKind<unknown>("acknowledged", (input) => input);
+    const kind = acknowledgedKind(sort);
     const store = SqliteStore.open(path, [kind], systemClock, silentLog);
     const table = store.table(kind);
     expect(acknowledged.length).toBeGreaterThan(0);
@@ -307,9 +314,13 @@ describe("crashes", () => {
     await store.close();
   });
 
-  async function runUntilKilled(writers: number, killAfter: number): Promise<string[]> {
+  async function runUntilKilled(
+    writers: number,
+    killAfter: number,
+    sort: string,
+  ): Promise<string[]> {
     const child = Bun.spawn(
-      [process.execPath, join(import.meta.dir, "crash-child.ts"), path, String(writers)],
+      [process.execPath, join(import.meta.dir, "crash-child.ts"), path, String(writers), sort],
       { stdout: "pipe", stderr: "inherit" },
     );
     let text = "";
@@ -325,13 +336,16 @@ describe("crashes", () => {
     return text.split("\n").slice(0, -1);
   }
 
-  test("a full disk refuses commits whole and keeps what was acknowledged", async () => {
-    const script = `trap '' XFSZ; ulimit -f 2048; exec "$0" "$1" "$2"`;
-    const args = [process.execPath, join(import.meta.dir, "full-disk-child.ts"), path];
+  test.each([
+    ["", ""],
+    [", of packed rows too", "packed"],
+  ])("a full disk refuses commits whole and keeps what was acknowledged%s", async (_, sort) => {
+    const script = `trap '' XFSZ; ulimit -f 2048; exec "$0" "$1" "$2" "$3"`;
+    const args = [process.execPath, join(import.meta.dir, "full-disk-child.ts"), path, sort];
     const child = Bun.spawnSync(["sh", "-c", script, ...args]);
     const report = JSON.parse(child.stdout.toString());
     expect(report).toMatchObject({ kinds: ["kept", "refused"], consistent: true });
-    const kind = jsonKind<unknown>("acknowledged", (input) => input);
+    const kind = acknowledgedKind(sort);
     const store = SqliteStore.open(path, [kind], systemClock, silentLog);
     expect(store.table(kind).count()).toBe(2 * report.kept);
     await store.close();

@@ -302,14 +302,13 @@ class Alert extends Forwarding {
     if (category !== "" && inhibitors.isInhibited(category, (key) => tags[key])) {
       this.#counters.alerts_inhibited.value++;
       this.#tellInhibited(subject);
-      return messageField === "" ? "" : this.#texts.message(this.#texts.seen(subject));
+      return messageField === "" ? "" : this.#texts.message(subject);
     }
-    const seen = this.#texts.seen(subject);
-    const message = this.#texts.message(seen);
+    const message = this.#texts.message(subject);
     this.#counters.alerts_triggered.value++;
     this.#counters[LEVEL_COUNTERS[subject.level]].value++;
     if (this.#anonymous !== "" || topic !== "") {
-      const details = this.#texts.details(seen, message);
+      const details = this.#texts.details(subject, message);
       this.#publish(this.#event(subject, what, { message, details }));
     } else this.#logTriggered(subject, message);
     return message;
