@@ -29,6 +29,7 @@ import type {
   EventReceiver,
   HandlerTable,
   Ownership,
+  TopicDeletion,
   TopicInfo,
   TopicStates,
   TopicStore,
@@ -198,9 +199,18 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
   // EventReceiver.
 
   accept(event: AlertEvent): readonly string[] {
+    if (this.#topics.isDiscarded(event.topic, event.raisedAt)) return this.#discard(event);
     const previousLevel = this.#topics.record(event)?.level ?? OK;
     this.#trace.begin(event, previousLevel);
     return this.#wanted(event, previousLevel);
+  }
+
+  #discard(event: AlertEvent): readonly string[] {
+    this.#trace.begin(event, OK);
+    const reason = "it was raised before its topic was deleted";
+    const at = this.#options.clock.now();
+    this.#trace.step(event, { stage: "own", handler: "", verdict: "stopped", reason, at });
+    return [];
   }
 
   acceptCopy(event: AlertEvent): readonly string[] {
@@ -337,10 +347,23 @@ export class AlertService implements EventReceiver, HandlerTable, TopicStates, D
     this.#topics.mergeCollected(topic, collected);
   }
 
-  /** Drops the topic's states; its handlers stay attached. */
-  async delete(topic: string): Promise<void> {
-    this.#ownership?.forgetTopic(topic);
-    await this.#topics.delete(topic);
+  /**
+   * Drops the topic's states and its events on their way, of a `deletion` in a cluster those that are not later than it;
+   * its handlers stay attached.
+   */
+  async delete(topic: string, deletion?: TopicDeletion): Promise<void> {
+    this.#ownership?.forgetTopic(topic, deletion?.before);
+    await this.#topics.delete(topic, deletion);
+  }
+
+  /** A deletion that an earlier start carried out: events stamped up to `before` are discarded. */
+  recallDeletion(topic: string, before: number): void {
+    this.#topics.recallDeletion(topic, before);
+  }
+
+  /** Events and states discarded because their topic was deleted after they were raised. */
+  discarded(): number {
+    return this.#topics.discarded();
   }
 
   // Ours.

@@ -36,6 +36,12 @@ export interface AlertEvent {
   readonly series: readonly Row[] | null;
   /** How many `publish` handlers it passed through; bounds publish cycles. */
   readonly hops: number;
+  /**
+   * Stamp of the hybrid clock of the member that raised it, larger is later, and that member; both absent when it was
+   * raised by a member alone, on a topic of one member, or by an earlier release.
+   */
+  readonly raisedAt?: number;
+  readonly raisedBy?: string;
 }
 
 /** What a topic remembers of one event ID. */
@@ -46,11 +52,16 @@ export interface EventState {
   readonly time: Time;
   readonly duration: DurationNs;
   readonly level: Level;
+  /** Of the event, if it has them. */
+  readonly raisedAt?: number;
+  readonly raisedBy?: string;
 }
 
 export function stateOf(event: AlertEvent): EventState {
-  const { id, message, details, time, duration, level } = event;
-  return { id, message, details, time, duration, level };
+  const { id, message, details, time, duration, level, raisedAt, raisedBy } = event;
+  return raisedAt === undefined || raisedBy === undefined
+    ? { id, message, details, time, duration, level }
+    : { id, message, details, time, duration, level, raisedAt, raisedBy };
 }
 
 /** Identity for deduplication: the same key from several producers is one event (topic, ID, data time, level). */

@@ -54,6 +54,9 @@ export const TURN_ATTEMPTS = 3;
 export const TURN_MS = 2_000;
 export const TURN_PAUSE_MS = 250;
 
+/** Deleted topics whose older events are told by their stamps; beyond it the one deleted longest ago is forgotten. */
+export const DELETED_TOPICS_MAX = 10_000;
+
 /** Events kept until ownership is attached at start; beyond it the oldest is dropped and counted. */
 export const EARLY_EVENTS_MAX = 10_000;
 

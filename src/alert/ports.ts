@@ -39,8 +39,8 @@ export interface Ownership {
    * `/write` waits for it, so an acknowledged point's alert survives kill -9.
    */
   settled(): Promise<void>;
-  /** Forgets everything about a topic that was deleted. */
-  forgetTopic(topic: string): void;
+  /** Forgets everything about a topic that was deleted, but for events stamped after `before`. */
+  forgetTopic(topic: string, before?: number): void;
 }
 
 /** Offered by the alert core to `Ownership`. Synchronous; never throws. */
@@ -76,7 +76,19 @@ export interface EventReceiver {
 export interface TopicStore {
   load(): Iterable<{ readonly topic: string; readonly state: EventState }>;
   put(topic: string, state: EventState): Promise<void>;
-  deleteTopic(topic: string): Promise<void>;
+  /** All its states, or all but those to be kept. */
+  deleteTopic(topic: string, isKept?: (state: EventState) => boolean): Promise<void>;
+}
+
+/** What the clocks of a cluster say of a topic's deletion. */
+export interface TopicDeletion {
+  /** Stamp: what was raised up to it is older than the deletion. */
+  readonly before: number;
+  /**
+   * The member that deleted it. Of what is known when the deletion arrives, only what that member raised after it is
+   * later for sure: a clock that runs ahead stamps so what was there before.
+   */
+  readonly by: string;
 }
 
 /** A topic as the API shows it. */

@@ -3,7 +3,9 @@
  *
  * The level of a topic is kept as a count of IDs per level, so it is the true maximum and costs nothing to ask
  * for. Each change is written to the store by itself; the store's trouble is counted and logged and never stops
- * an alert. Per ID the higher data time wins, so a late event does not undo a newer state.
+ * an alert. Per ID the higher data time wins, so a late event does not undo a newer state; at the same time the stamp
+ * of the member that raised it decides, then the level, then the member (U17). Events stamped before their topic was
+ * deleted are discarded.
  */
 
 import { errorMessage } from "#lib/errors.ts";
@@ -13,7 +15,8 @@ import type { Log } from "#lib/log.ts";
 import { compareTime } from "#lib/time.ts";
 import { type AlertEvent, type EventState, stateOf } from "./event.ts";
 import { CRITICAL, INFO, type Level, OK, WARNING } from "./level.ts";
-import type { TopicInfo, TopicStore } from "./ports.ts";
+import { DELETED_TOPICS_MAX } from "./limits.ts";
+import type { TopicDeletion, TopicInfo, TopicStore } from "./ports.ts";
 
 interface Topic {
   readonly id: string;
@@ -29,6 +32,9 @@ export class TopicTable {
   readonly #store: TopicStore;
   readonly #log: Log;
   readonly #topics = new Map<string, Topic>();
+  /** Topic → the last stamp that is older than its deletion; the one deleted last at the end. */
+  readonly #deletions = new Map<string, number>();
+  #discarded = 0;
   #storeFailures = 0;
   /** The newest change is stored or has failed; the store keeps their order. */
   #stored: Promise<void> = Promise.resolve();
@@ -50,24 +56,33 @@ export class TopicTable {
     const topic = this.#topic(event.topic);
     topic.collected++;
     const known = topic.states.get(event.id);
-    const previous = overtaken(topic, event) ? topic.beforeMerge.get(event.id) : known;
-    const { time } = event;
-    if (known === undefined || !isOlder(time, known.time)) {
+    const isAwaited = overtaken(topic, event);
+    const previous = isAwaited ? topic.beforeMerge.get(event.id) : known;
+    if (known === undefined || isNews(event, known)) {
       const state = stateOf(event);
       remember(topic, state);
       this.#watch(this.#store.put(topic.id, state));
-    }
+    } else if (isAwaited) topic.beforeMerge.delete(event.id);
     return previous;
   }
 
+  /** Was the event raised before its topic was deleted? Then it is discarded, and counted. One without a stamp is not. */
+  isDiscarded(topic: string, raisedAt: number | undefined): boolean {
+    if (raisedAt === undefined || raisedAt > (this.#deletions.get(topic) ?? -1)) return false;
+    this.#discarded++;
+    return true;
+  }
+
   /**
-   * Takes over the state that another member has of an ID if it is newer; not counted as an event. Equal times are
-   * decided by level, then by text, so that all members end up with the same.
+   * Takes over the state that another member has of an ID if it is newer; not counted as an event. What says the same
+   * is the same, whoever raised it first: producers of one event stamp it each by its own clock.
    */
   merge(id: string, state: EventState): boolean {
+    if (this.isDiscarded(id, state.raisedAt)) return false;
     const topic = this.#topic(id);
     const mine = topic.states.get(state.id);
-    if (mine !== undefined && compareStates(mine, state) >= 0) return false;
+    if (mine !== undefined && (isSame(mine, state) || compareStates(mine, state) >= 0))
+      return false;
     remember(topic, state);
     topic.beforeMerge.set(state.id, mine);
     this.#watch(this.#store.put(id, state));
@@ -116,15 +131,39 @@ export class TopicTable {
     return (this.#topics.get(id)?.states.size ?? 0) === 0;
   }
 
-  /** Forgets the topic's states; resolves when the store has. A later event or handler makes it anew. */
-  async delete(id: string): Promise<void> {
-    this.#topics.delete(id);
-    await this.#store.deleteTopic(id);
+  /**
+   * Forgets the topic's states, but for those that are surely later; resolves when the store has. A later event or
+   * handler makes it anew.
+   */
+  async delete(id: string, deletion?: TopicDeletion): Promise<void> {
+    if (deletion !== undefined) this.recallDeletion(id, deletion.before);
+    const isLater = ({ raisedAt = 0, raisedBy }: EventState): boolean =>
+      deletion !== undefined && raisedAt > deletion.before && raisedBy === deletion.by;
+    const topic = this.#topics.get(id);
+    const left = [...(topic?.states.values() ?? [])].filter(isLater);
+    if (topic === undefined || left.length === 0) this.#topics.delete(id);
+    else for (const state of [...topic.states.values()]) if (!isLater(state)) forget(topic, state);
+    await this.#store.deleteTopic(id, isLater);
+  }
+
+  /** The topic was deleted: what is stamped up to `before` is older than that. */
+  recallDeletion(id: string, before: number): void {
+    const known = this.#deletions.get(id) ?? 0;
+    this.#deletions.delete(id);
+    this.#deletions.set(id, Math.max(known, before));
+    if (this.#deletions.size <= DELETED_TOPICS_MAX) return;
+    const [oldest = ""] = this.#deletions.keys();
+    this.#deletions.delete(oldest);
   }
 
   /** Resolves when every state taken so far is stored or could not be. */
   settled(): Promise<void> {
     return this.#stored;
+  }
+
+  /** Events and states that were older than the deletion of their topic. */
+  discarded(): number {
+    return this.#discarded;
   }
 
   /** Writes that failed since start. */
@@ -160,17 +199,37 @@ function overtaken({ states, beforeMerge }: Topic, event: AlertEvent): boolean {
 function compareStates(a: EventState, b: EventState): number {
   return (
     compareTime(a.time.ms, a.time.ns, b.time.ms, b.time.ns) ||
+    (a.raisedAt ?? 0) - (b.raisedAt ?? 0) ||
     a.level - b.level ||
+    compareBytes(b.raisedBy ?? "", a.raisedBy ?? "") ||
     compareBytes(a.message, b.message) ||
     compareBytes(a.details, b.details)
   );
 }
 
-function isOlder(
-  a: { readonly ms: number; readonly ns: number },
-  b: { readonly ms: number; readonly ns: number },
-): boolean {
-  return compareTime(a.ms, a.ns, b.ms, b.ns) < 0;
+/** Does the event replace what is known of its ID? Where a stamp is missing, the one that came last does. */
+function isNews(event: AlertEvent, known: EventState): boolean {
+  const order = compareTime(event.time.ms, event.time.ns, known.time.ms, known.time.ns);
+  if (order !== 0) return order > 0;
+  if (event.raisedAt === undefined || known.raisedAt === undefined) return true;
+  return compareStates(event, known) >= 0;
+}
+
+/** Equal but for who raised it. */
+function isSame(a: EventState, b: EventState): boolean {
+  return (
+    a.level === b.level &&
+    compareTime(a.time.ms, a.time.ns, b.time.ms, b.time.ns) === 0 &&
+    a.message === b.message &&
+    a.details === b.details &&
+    a.duration === b.duration
+  );
+}
+
+function forget(topic: Topic, { id, level }: EventState): void {
+  topic.counts[level]--;
+  topic.states.delete(id);
+  topic.beforeMerge.delete(id);
 }
 
 function remember(topic: Topic, state: EventState): void {

@@ -13,6 +13,7 @@ import { CALLS } from "#cluster/calls/registry.ts";
 import { Cluster } from "#cluster/cluster.ts";
 import { Doctor } from "#cluster/doctor/doctor.ts";
 import type { ClusterDoctor } from "#cluster/doctor/report.ts";
+import { EventStamps } from "#cluster/event-stamps.ts";
 import { OWNERSHIP_KINDS } from "#cluster/ownership/kinds.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
 import type { ClusterView, MemberId, Membership } from "#cluster/ports.ts";
@@ -142,7 +143,8 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       acceptPlain: settings.acceptPlain,
       ...(settings.rpcTls === undefined ? {} : { tls: readRpcTls(settings.rpcTls) }),
     });
-    const parts = { clock, random, log, store, rpc, membership: cluster };
+    const stamps = new EventStamps({ clock, log, store, membership: cluster });
+    const parts = { clock, random, log, store, rpc, membership: cluster, stamps };
     const fullSyncMs = settings.fullSyncIntervalMs;
     const ownership = new OwnershipService(
       {
@@ -163,7 +165,8 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
         ...parts,
         table: alerts,
         owners: (topic) => ownership.owners(topic).home,
-        deleteTopic: (topic) => alerts.delete(topic),
+        deleteTopic: (topic, deletion) => alerts.delete(topic, deletion),
+        recallDeletion: (topic, before) => alerts.recallDeletion(topic, before),
       },
       { fullSyncMs },
     );
@@ -236,11 +239,15 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
       recover: () => ownership.recover(),
       statistics: () => [
         { name: "alert", tags: {}, values: ownership.counters() },
-        ...gossipStatistics(cluster),
+        ...gossipStatistics(cluster, stamps.counters()),
         ...memberStatistics(cluster.view(), ownership.syncAges()),
         { name: "rpc", tags: {}, values: rpc.counters() },
         { name: "handler_definitions", tags: {}, values: replication.counters() },
-        { name: "topic_states", tags: {}, values: topicSync.counters() },
+        {
+          name: "topic_states",
+          tags: {},
+          values: { ...topicSync.counters(), discarded_as_deleted: alerts.discarded() },
+        },
         { name: "silences", tags: {}, values: silences.counters() },
         {
           name: "cluster_tasks",
@@ -264,7 +271,10 @@ export async function openCluster(options: OpenClusterOptions): Promise<OpenClus
 }
 
 /** The original's counters under its names, and all of ours: everything sent, received, and dropped by reason. */
-function gossipStatistics(membership: Membership): readonly Statistic[] {
+function gossipStatistics(
+  membership: Membership,
+  clock: Readonly<Record<string, number>>,
+): readonly Statistic[] {
   const counters = membership.counters();
   const original = {
     dropped_member_events: counters["table-full"] ?? 0,
@@ -272,7 +282,7 @@ function gossipStatistics(membership: Membership): readonly Statistic[] {
     query_handler_errors: 0,
   };
   return [
-    { name: "cluster", tags: {}, values: original },
+    { name: "cluster", tags: {}, values: { ...original, ...clock } },
     { name: "gossip", tags: {}, values: counters },
   ];
 }

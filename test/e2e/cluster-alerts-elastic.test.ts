@@ -67,7 +67,8 @@ test("what debug/vars tells of the cluster has the names that are documented", a
   expect(names.filter((name) => typeof alert[name] !== "number")).toEqual([]);
   const [original] = await of("cluster");
   expect(Object.keys(original ?? {}).sort()).toEqual([
-    ...["dropped_member_events", "dropped_user_events", "query_handler_errors"],
+    ...["dropped_member_events", "dropped_user_events", "hlc_clamps", "hlc_reserve_failures"],
+    "query_handler_errors",
   ]);
   expect(await of("cluster_members")).toEqual([
     { alive: 3, suspect: 0, leaving: 0, left: 0, failed: 0 },

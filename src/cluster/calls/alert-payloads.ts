@@ -69,6 +69,9 @@ export function readAlert(input: unknown): AlertEvent {
   wireRecord(raw["fields"], "event fields");
   if (typeof raw["recoverable"] !== "boolean") throw new WireError("event: bad recoverable");
   if (!Number.isSafeInteger(raw["hops"])) throw new WireError("event: bad hops");
+  // Left out by members of an earlier release, which pass on what they do not know.
+  if (raw["raisedAt"] !== undefined) wireCount(raw["raisedAt"], "event raisedAt");
+  if (raw["raisedBy"] !== undefined) readMember(raw["raisedBy"]);
   try {
     return decodeEvent(raw);
   } catch (error) {

@@ -4,7 +4,7 @@
 
 import type { EventState } from "#alert/event.ts";
 import { defineCall, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
-import { encodeState, readState } from "./topic-payloads.ts";
+import { encodeRaised, encodeState, readRaised, readState } from "./topic-payloads.ts";
 
 /** Event IDs fall into this many buckets by hash. */
 export const BUCKETS = 256;
@@ -37,13 +37,18 @@ export const syncTopic = defineCall<SyncTopicRequest, SyncTopicAnswer>({
   },
   parseAnswer(input) {
     const raw = wireRecord(input, "topic states");
+    const states = wireList(raw["states"], "states", STATES_MAX).map(readState);
+    // Beside the states and not in them, because members of an earlier release neither tell nor expect it.
+    const raised = raw["raised"] === undefined ? [] : wireList(raw["raised"], "raised", STATES_MAX);
     return {
-      states: wireList(raw["states"], "states", STATES_MAX).map(readState),
+      states: states.map((state, i) => ({ ...state, ...readRaised(raised[i]) })),
       next: wireText(raw["next"], "next"),
     };
   },
 });
 
 export function encodeSyncTopicAnswer({ states, next }: SyncTopicAnswer): unknown {
-  return { states: states.map(encodeState), next };
+  const answer = { states: states.map(encodeState), next };
+  const isAnyRaised = states.some(({ raisedAt }) => raisedAt !== undefined);
+  return isAnyRaised ? { ...answer, raised: states.map(encodeRaised) } : answer;
 }

@@ -6,7 +6,7 @@ import { fromBigInt } from "#lib/int64.ts";
 import { timeFromNanos, timeToNanos } from "#lib/time.ts";
 import { WireError } from "../ports.ts";
 import { wireCount, wireList, wireText } from "../rpc/define-call.ts";
-import { readLevel } from "./alert-payloads.ts";
+import { readLevel, readMember } from "./alert-payloads.ts";
 
 export function encodeState(state: EventState): unknown {
   const { id, message, details, time, duration, level } = state;
@@ -23,6 +23,17 @@ export function readState(input: unknown): EventState {
     duration: fromBigInt(BigInt.asIntN(64, readNanos(duration))),
     level: readLevel(level),
   };
+}
+
+/** Who raised its event and when by that member's clock: `[stamp, member]`, or 0 when that is not known. */
+export function encodeRaised({ raisedAt, raisedBy }: EventState): unknown {
+  return raisedAt === undefined || raisedBy === undefined ? 0 : [raisedAt, raisedBy];
+}
+
+export function readRaised(input: unknown): Pick<EventState, "raisedAt" | "raisedBy"> {
+  if (input === 0 || input === undefined) return {};
+  const [raisedAt, raisedBy] = wireList(input, "raised", 2);
+  return { raisedAt: wireCount(raisedAt, "stamp"), raisedBy: readMember(raisedBy) };
 }
 
 export function encodeTopic({ id, level, collected }: TopicInfo): unknown {

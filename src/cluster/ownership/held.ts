@@ -8,6 +8,7 @@
 
 import type { AlertEvent } from "#alert/event.ts";
 import type { MemberId } from "../ports.ts";
+import { Copies } from "./copies.ts";
 import type { Said } from "./leads.ts";
 import { type LaneId, laneKey } from "./notices.ts";
 import { compareStamps, type Stamp, stampOf } from "./stamp.ts";
@@ -32,13 +33,13 @@ export interface Held {
   receivedAt: number;
   /** No send is started before; core time. */
   notBefore: number;
-  /** Members that sent it to us and want to know when it is settled. */
-  readonly sources: Set<MemberId>;
-  /** Who has a copy, as far as is known: on its way there, acknowledged, or it came from there. */
-  readonly copies: Map<MemberId, "queued" | "acked" | "came">;
-  readonly works: Map<string, Work>;
-  /** Handlers that were told. */
-  readonly done: string[];
+  /** Members that sent it to us and want to know when it is settled; see `addSource`. */
+  sources: readonly MemberId[];
+  readonly copies: Copies;
+  /** One per handler not finished with; changed by `Lanes` alone. */
+  works: readonly Work[];
+  /** Handlers that were told; see `addTold`. */
+  done: readonly string[];
   /** Taken up from disk: the handlers an earlier start had not finished with; `undefined` = all. */
   only: readonly string[] | undefined;
   /** As a producer: what it said of the ID before; `first` = nothing. */
@@ -59,10 +60,10 @@ export interface Work {
   readonly lane: Lane;
   readonly handler: string;
   state: "waiting" | "sending" | "passed";
-  /** Members that could not tell this handler in this round, or cannot at all. */
-  readonly failed: Set<MemberId>;
-  /** Members that cannot tell this handler at all: refused for good, no such handler, leaving. */
-  readonly never: Set<MemberId>;
+  /** Members that could not tell this handler in this round, or cannot at all; made anew when it changes. */
+  failed: ReadonlySet<MemberId>;
+  /** Members that cannot tell this handler at all: refused for good, no such handler, leaving; made anew likewise. */
+  never: ReadonlySet<MemberId>;
   /** How often all owners have failed. */
   round: number;
   passedAt: number;
@@ -100,17 +101,31 @@ export interface HeldOptions {
   readonly receivedAt: number;
 }
 
+/** Shared by all events for which it is empty: of a storm's events most stay without all of these. */
+const NO_SOURCES: readonly MemberId[] = [];
+const NO_WORKS: readonly Work[] = [];
+const NONE_TOLD: readonly string[] = [];
+export const NOBODY: ReadonlySet<MemberId> = new Set();
+
+/** Every field is named, so that the runtime lays the object out in one piece. */
 export function newHeld(options: HeldOptions): Held {
+  const { key, event, solo, local, inline, producer, receivedAt } = options;
   return {
-    ...options,
-    stamp: stampOf(options.event),
+    key,
+    event,
+    stamp: stampOf(event),
+    solo,
+    local,
+    inline,
+    producer,
     role: "watcher",
     excused: false,
+    receivedAt,
     notBefore: Number.NEGATIVE_INFINITY,
-    sources: new Set(),
-    copies: new Map(),
-    works: new Map(),
-    done: [],
+    sources: NO_SOURCES,
+    copies: new Copies(),
+    works: NO_WORKS,
+    done: NONE_TOLD,
     only: undefined,
     before: undefined,
     kept: undefined,
@@ -119,6 +134,19 @@ export function newHeld(options: HeldOptions): Held {
     unsafe: 0,
     epoch: 0,
   };
+}
+
+export function addSource(held: Held, member: MemberId): void {
+  if (!held.sources.includes(member)) held.sources = [...held.sources, member];
+}
+
+export function removeSource(held: Held, member: MemberId): void {
+  if (held.sources.includes(member)) held.sources = held.sources.filter((one) => one !== member);
+}
+
+/** These handlers were told of it. */
+export function addTold(held: Held, ...handlers: readonly string[]): void {
+  if (handlers.length > 0) held.done = [...held.done, ...handlers];
 }
 
 /** Lanes by key; empty ones are removed. */
@@ -148,8 +176,8 @@ export class Lanes {
       lane,
       handler,
       state: "waiting",
-      failed: new Set(),
-      never: new Set(),
+      failed: NOBODY,
+      never: NOBODY,
       round: 0,
       passedAt: 0,
       ticket: 0,
@@ -158,7 +186,7 @@ export class Lanes {
     let at = lane.works.length;
     while (!held.solo && at > 0 && mustFollow(lane.works[at - 1], held)) at--;
     lane.works.splice(at, 0, work);
-    held.works.set(handler, work);
+    held.works = [...held.works, work];
     return work;
   }
 
@@ -166,7 +194,8 @@ export class Lanes {
     const { lane, held } = work;
     const at = lane.works.indexOf(work);
     if (at >= 0) lane.works.splice(at, 1);
-    held.works.delete(work.handler);
+    const left = held.works.filter((one) => one !== work);
+    held.works = left.length === 0 ? NO_WORKS : left;
   }
 
   /** Lets an empty lane go, with its timer. A lane held by another owner is remembered while that lasts. */

@@ -79,7 +79,7 @@ export class Journal {
   updatePending(held: Held): void {
     if (held.row === "") return;
     const { event, local, row: key } = held;
-    const left = [...held.works.keys()];
+    const left = held.works.map((work) => work.handler);
     this.#writes.set(key, { kind: "put-pending", key, event, local, left });
   }
 

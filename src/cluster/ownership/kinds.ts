@@ -6,7 +6,7 @@
  */
 
 import type { AlertEvent } from "#alert/event.ts";
-import type { Kind } from "#storage/store.ts";
+import { jsonKind, type Kind } from "#storage/store.ts";
 import {
   encodeAlert,
   encodeStamp,
@@ -14,7 +14,7 @@ import {
   readMember,
   readStamp,
 } from "../calls/alert-payloads.ts";
-import { wireFlag, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
+import { wireCount, wireFlag, wireList, wireRecord, wireText } from "../rpc/define-call.ts";
 import type { Completion, CompletionRow } from "./completions.ts";
 
 export interface PendingAlert {
@@ -32,6 +32,7 @@ export const pendingAlerts: Kind<PendingAlert> = {
   name: "pending_alerts",
   // What a crash brings back is found told, or told once more; both are so also for the shortest wait.
   removalsMayWait: true,
+  packed: true,
   encode: ({ event, local, left }) => JSON.stringify({ local, event: encodeAlert(event), left }),
   decode(text) {
     const raw = wireRecord(JSON.parse(text), "pending alert");
@@ -67,4 +68,16 @@ export const alertCompletions: Kind<CompletionRow> = {
   },
 };
 
-export const OWNERSHIP_KINDS = [pendingAlerts, alertCompletions] as const;
+export interface HybridClockRow {
+  /** Stamps before this millisecond may have been used. */
+  readonly untilMs: number;
+}
+
+/** One row under this key; none until the member is of a cluster with others. */
+export const HYBRID_CLOCK_ROW = "bound";
+
+export const hybridClock: Kind<HybridClockRow> = jsonKind("hybrid_clock", (input) => ({
+  untilMs: wireCount(wireRecord(input, "hybrid clock")["untilMs"], "untilMs"),
+}));
+
+export const OWNERSHIP_KINDS = [pendingAlerts, alertCompletions, hybridClock] as const;

@@ -38,6 +38,7 @@ export interface LeadsHost {
 }
 
 interface Producer {
+  readonly member: MemberId;
   last: Stamp;
   /** When it said that; core time. */
   at: number;
@@ -54,10 +55,11 @@ interface Kept {
 
 interface Entry {
   lead: MemberId;
-  readonly producers: Map<MemberId, Producer>;
+  /** One or a few for each of many IDs: a list takes a fraction of the memory of a map. */
+  producers: readonly Producer[];
   /** Taken from another one than the lead, who has not said it yet. */
   ahead: { readonly event: Said; readonly at: number } | undefined;
-  kept: Kept[];
+  kept: readonly Kept[];
   /** A producer raised an older event after a newer one: who has said what is no proof of anything then. */
   isScrambled: boolean;
   /** The newest that was taken. */
@@ -75,7 +77,8 @@ export class Leads {
 
   /** What a producer said last of an ID, as far as it is remembered. */
   lastOf(topic: string, id: string, producer: MemberId): Stamp | undefined {
-    return this.#topics.get(topic)?.get(id)?.producers.get(producer)?.last;
+    const entry = this.#topics.get(topic)?.get(id);
+    return entry === undefined ? undefined : producerOf(entry, producer)?.last;
   }
 
   /** What to do with what a producer says; `judge` false only notes it. Kept events are decided through the host. */
@@ -96,7 +99,7 @@ export class Leads {
     this.#note(entry, event, odd);
     const now = this.#host.now();
     if (odd && judge) {
-      entry.kept.push({ event, at: now });
+      entry.kept = [...entry.kept, { event, at: now }];
       return "keep";
     }
     if (event.isNew) entry.ahead ??= { event, at: now };
@@ -159,20 +162,20 @@ export class Leads {
 
   /** It was proven to disagree, or says just now what the lead said at another time. */
   #isOdd(entry: Entry, { producer, stamp, before, isNew }: Said): boolean {
-    const lead = entry.producers.get(entry.lead);
+    const lead = producerOf(entry, entry.lead);
     if (!isNew || lead === undefined || entry.isScrambled) return false;
-    if (entry.producers.get(producer)?.agrees === false) return true;
+    if (producerOf(entry, producer)?.agrees === false) return true;
     if (entry.newest?.level !== stamp.level) return false;
     return isPair(lead.last, { stamp, before }) && this.#isRecent(lead, this.#host.now());
   }
 
   /** The lead changes to a level that another one was believed to have changed to just now, at another time. */
   #isLate(entry: Entry, { stamp, before, isNew }: Said): boolean {
-    const { ahead, producers, lead, newest } = entry;
+    const { ahead, lead, newest } = entry;
     if (!isNew || ahead === undefined || newest?.level !== stamp.level) return false;
     if (entry.isScrambled) return false;
     const said = ahead.event;
-    if (producers.get(lead)?.last.level === stamp.level) return false;
+    if (producerOf(entry, lead)?.last.level === stamp.level) return false;
     if (this.#host.now() - ahead.at > this.#host.delayMs) return false;
     return isPair(said.stamp, { stamp, before }) || isPair(stamp, said);
   }
@@ -181,15 +184,16 @@ export class Leads {
     const { ahead } = entry;
     if (ahead !== undefined) {
       const order = compareStamps(stamp, ahead.event.stamp);
-      const other = entry.producers.get(ahead.event.producer);
+      const other = producerOf(entry, ahead.event.producer);
       if (other !== undefined && (order === 0 || late)) other.agrees = !late;
       if (order >= 0 || late) entry.ahead = undefined;
     }
+    if (entry.kept.length === 0) return;
     const decided = entry.kept.filter(({ event }) => event.stamp.level === stamp.level);
     entry.kept = entry.kept.filter((one) => !decided.includes(one));
     for (const { event } of decided) {
       const same = compareStamps(event.stamp, stamp) === 0 || entry.isScrambled;
-      const other = entry.producers.get(event.producer);
+      const other = producerOf(entry, event.producer);
       if (other !== undefined) other.agrees = same;
       if (same) take(entry, event);
       this.#host.decided(event, same ? "take" : "drop");
@@ -204,7 +208,7 @@ export class Leads {
   /** The lead said this level while the event was kept or shortly before, or repeats it, only more rarely. */
   #leadRepeats(entry: Entry, { event, at }: Kept): boolean {
     const { now, delayMs, isActive } = this.#host;
-    const lead = entry.producers.get(entry.lead);
+    const lead = producerOf(entry, entry.lead);
     if (lead === undefined || lead.last.level !== event.stamp.level) return false;
     if (!isActive(entry.lead, event.topic)) return false;
     return lead.at >= at - delayMs || this.#isRecent(lead, now());
@@ -212,12 +216,13 @@ export class Leads {
 
   #note(entry: Entry, { stamp, producer, isNew }: Said, odd: boolean): void {
     const now = this.#host.now();
-    const known = entry.producers.get(producer);
+    const known = producerOf(entry, producer);
     if (known === undefined) {
-      entry.producers.set(producer, { last: stamp, at: now, gap: 0, agrees: !odd });
+      const first = { member: producer, last: stamp, at: now, gap: 0, agrees: !odd };
+      entry.producers = [...entry.producers, first];
       return;
     }
-    const lead = entry.producers.get(entry.lead);
+    const lead = producerOf(entry, entry.lead);
     if (odd) known.agrees = false;
     else if (!isNew && lead !== undefined && compareStamps(stamp, lead.last) === 0) {
       known.agrees = true;
@@ -236,8 +241,14 @@ export class Leads {
     ids = this.#topics.get(topic) ?? new Map<string, Entry>();
     this.#topics.set(topic, ids);
     this.#count++;
-    const nothing = { ahead: undefined, newest: undefined, isScrambled: false };
-    const entry: Entry = { lead: producer, producers: new Map(), kept: [], ...nothing };
+    const entry: Entry = {
+      lead: producer,
+      producers: NO_PRODUCERS,
+      ahead: undefined,
+      kept: NOTHING_KEPT,
+      isScrambled: false,
+      newest: undefined,
+    };
     ids.set(id, entry);
     return entry;
   }
@@ -253,6 +264,14 @@ export class Leads {
       }
     }
   }
+}
+
+const NO_PRODUCERS: readonly Producer[] = [];
+const NOTHING_KEPT: readonly Kept[] = [];
+
+function producerOf({ producers }: Entry, member: MemberId): Producer | undefined {
+  for (const one of producers) if (one.member === member) return one;
+  return undefined;
 }
 
 function take(entry: Entry, { stamp }: Said): void {

@@ -106,3 +106,14 @@ export const KEPT_EVENTS_MAX = 10_000;
 export const KEPT_SHARE = 0.9;
 /** A lead that repeats a level is waited for until its usual time between repeats has passed so many times. */
 export const REPEAT_PATIENCE = 1.5;
+
+/** A stamp of another member's hybrid clock is believed up to this far ahead of the wall clock here, ms (U25). */
+export const HLC_AHEAD_MAX_MS = 60_000;
+/** Stamps this far ahead are reserved on disk; a start goes on after them, ms. */
+export const HLC_RESERVE_MS = 5_000;
+/** A reservation that could not be written is tried again after this, ms. */
+export const HLC_RESERVE_RETRY_MS = 1_000;
+/** Stamps that are too far ahead are warned of at most this often, ms. */
+export const HLC_WARN_EVERY_MS = 60_000;
+/** Topics that a member with a wrong clock deleted; beyond it the first one heard of is forgotten. */
+export const HLC_FLOORS_MAX = 10_000;

@@ -17,12 +17,13 @@ import { put, remove, type Store, type Write } from "#storage/store.ts";
 import { announceInline } from "../calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "../calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts";
+import type { EventStamps } from "../event-stamps.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import type { Announcement, AnnouncementAnswer } from "./announcements.ts";
 import { rowKey } from "./completions.ts";
-import { type Output, OwnershipCore } from "./core.ts";
+import { OwnershipCore } from "./core.ts";
 import type { StoredWrite } from "./journal.ts";
 import { alertCompletions, pendingAlerts } from "./kinds.ts";
 import {
@@ -34,6 +35,7 @@ import {
   STALL_MIN_MS,
 } from "./limits.ts";
 import type { CompletionEntry } from "./notices.ts";
+import type { Output } from "./outputs.ts";
 import type { PlantedAlertBug } from "./planted.ts";
 import type { TopicOwners } from "./ranking.ts";
 
@@ -51,6 +53,8 @@ export interface OwnershipParts {
   readonly rpc: Rpc;
   readonly membership: OwnershipMembership;
   readonly receiver: EventReceiver;
+  /** Stamps what is raised here, and cuts stamps of others that are too far ahead; absent: neither. */
+  readonly stamps?: Pick<EventStamps, "stamped" | "taken">;
   /** See `CorePorts`. */
   readonly settledByOwners?: (event: AlertEvent) => void;
 }
@@ -128,7 +132,8 @@ export class OwnershipService implements Ownership {
   open(): void {
     const { clock, membership, rpc } = this.#parts;
     serve(rpc, deliverAlerts, (from, batch) => {
-      this.#input((now) => this.#core.received(from, batch, now));
+      const taken = this.#parts.stamps?.taken(batch, from) ?? batch;
+      this.#input((now) => this.#core.received(from, taken, now));
       return null;
     });
     serve(rpc, pullCompletions, (from, request) =>
@@ -158,7 +163,9 @@ export class OwnershipService implements Ownership {
   }
 
   publish(event: AlertEvent, scope: "cluster" | "local"): void {
-    this.#input((now) => this.#core.publish(event, scope, now));
+    const { stamps } = this.#parts;
+    const raised = scope === "cluster" && stamps !== undefined ? stamps.stamped(event) : event;
+    this.#input((now) => this.#core.publish(raised, scope, now));
   }
 
   openInline(topic: string, handlers: string): void {
@@ -190,8 +197,8 @@ export class OwnershipService implements Ownership {
     this.#input((now) => this.#core.handlersKnown(now));
   }
 
-  forgetTopic(topic: string): void {
-    this.#input((now) => this.#core.forgetTopic(topic, now));
+  forgetTopic(topic: string, before?: number): void {
+    this.#input((now) => this.#core.forgetTopic(topic, now, before));
   }
 
   owners(topic: string): TopicOwners {

@@ -27,8 +27,7 @@ export class Rounds {
     lane.rests++;
     lane.restUntil = now + Math.min(ROUND_REST_MAX_MS, ROUND_REST_MS * 2 ** (lane.rests - 1));
     work.round = round;
-    work.failed.clear();
-    for (const member of work.never) work.failed.add(member);
+    work.failed = work.never;
     return undefined;
   }
 

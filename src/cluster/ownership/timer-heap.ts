@@ -6,12 +6,32 @@
 
 export interface HeapTimer {
   readonly at: number;
-  readonly run: () => void;
   live: boolean;
 }
 
 interface Entry extends HeapTimer {
   readonly order: number;
+  fire(): void;
+}
+
+class Timer<T> implements Entry {
+  readonly at: number;
+  readonly order: number;
+  live = true;
+  readonly #run: (subject: T) => void;
+  readonly #subject: T;
+
+  constructor(at: number, order: number, run: (subject: T) => void, subject: T) {
+    this.at = at;
+    this.order = order;
+    this.#run = run;
+    this.#subject = subject;
+  }
+
+  fire(): void {
+    const run = this.#run;
+    run(this.#subject);
+  }
 }
 
 export class TimerHeap {
@@ -19,10 +39,15 @@ export class TimerHeap {
   #order = 0;
 
   set(at: number, run: () => void): HeapTimer {
-    const entry: Entry = { at, run, live: true, order: this.#order++ };
-    this.#heap.push(entry);
+    return this.setFor(undefined, at, run);
+  }
+
+  /** The same with what `run` is given: where there are many timers, one function serves them all. */
+  setFor<T>(subject: T, at: number, run: (subject: T) => void): HeapTimer {
+    const timer = new Timer(at, this.#order++, run, subject);
+    this.#heap.push(timer);
     this.#up(this.#heap.length - 1);
-    return entry;
+    return timer;
   }
 
   /** When the next live timer is due; `undefined` when there is none. */
@@ -42,7 +67,7 @@ export class TimerHeap {
       const entry = this.#pop();
       if (entry === undefined) return;
       entry.live = false;
-      entry.run();
+      entry.fire();
     }
   }
 

@@ -166,9 +166,9 @@ export class DefinitionReplication<V> {
     return this.#table.digest;
   }
 
-  /** An edit made here, in memory; `commit` makes it durable. */
-  edit(key: string, value: V | null): Definition<V> {
-    return this.#table.edit(key, value, this.wallMs());
+  /** An edit made here, in memory; `commit` makes it durable. `at`: when, if the editor has its own idea of that, ms. */
+  edit(key: string, value: V | null, at = this.wallMs()): Definition<V> {
+    return this.#table.edit(key, value, at);
   }
 
   /** Puts definitions on disk, together with `more`. Rejects with `StorageError`. */

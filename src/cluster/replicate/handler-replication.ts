@@ -3,11 +3,12 @@
  *
  * Every member holds all handlers. An edit is checked, gated on the liveness of the topic's owners, written here and
  * pushed to all members; it is answered when all owners have it on disk. A deleted topic is a tombstone in the same
- * table, under an empty handler ID. Source: reference cluster-behaviour.md U7, U18, U19, U21, U22.
+ * table, under an empty handler ID; versions order deletions among edits, and the time of the edit, by the hybrid clock,
+ * tells which events are older than the deletion and to be discarded. Source: reference cluster-behaviour.md U7, U18, U19, U21, U22.
  */
 
 import type { HandlerSpec } from "#alert/handler.ts";
-import type { HandlerDefinitions, HandlerEdit, HandlerTable } from "#alert/ports.ts";
+import type { HandlerDefinitions, HandlerEdit, HandlerTable, TopicDeletion } from "#alert/ports.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { compareBytes } from "#lib/json.ts";
 import {
@@ -19,6 +20,7 @@ import {
 import { probeOwner } from "../calls/probe-owner.ts";
 import { pushHandlers } from "../calls/push-handlers.ts";
 import { syncHandlers } from "../calls/sync-handlers.ts";
+import type { EventStamps } from "../event-stamps.ts";
 import type { MemberId } from "../ports.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import { shownStatus } from "../shown-status.ts";
@@ -35,8 +37,15 @@ export interface ReplicationParts extends ReplicationBase {
   readonly table: HandlerTable;
   /** Home owners of a topic, which gate its handlers. */
   readonly owners: (topic: string) => readonly MemberId[];
-  /** Drops a topic's states on this member; also called for deletions made elsewhere. */
-  readonly deleteTopic: (topic: string) => Promise<void>;
+  /**
+   * Drops a topic's states on this member; also called for deletions made elsewhere. What is older than `deletion` is
+   * discarded from now on.
+   */
+  readonly deleteTopic: (topic: string, deletion?: TopicDeletion) => Promise<void>;
+  /** A deletion that an earlier start carried out. */
+  readonly recallDeletion?: (topic: string, before: number) => void;
+  /** The hybrid clock; absent: deletions drop what is there and nothing else. */
+  readonly stamps?: Pick<EventStamps, "deletion" | "deletedElsewhere" | "deletedBefore">;
 }
 
 const DONE: HandlerEdit = { kind: "done" };
@@ -75,7 +84,10 @@ export class HandlerReplication implements HandlerDefinitions {
         }
       },
     });
-    for (const { value } of this.#replication.all()) if (value !== null) parts.table.set(value);
+    for (const definition of this.#replication.all()) {
+      if (definition.value !== null) parts.table.set(definition.value);
+      else this.#recall(definition);
+    }
   }
 
   /** Starts answering and repairing. Call it before RPC accepts connections. */
@@ -134,10 +146,12 @@ export class HandlerReplication implements HandlerDefinitions {
 
   /** Drops a topic's states on all members; those that are away learn it when they return. */
   async deleteTopic(topic: string): Promise<void> {
-    await this.#parts.deleteTopic(topic);
+    const { deleteTopic, stamps } = this.#parts;
     const others = this.#replication.others();
+    const deletion = others.length === 0 ? undefined : stamps?.deletion();
+    await deleteTopic(topic, deletion);
     if (others.length === 0) return;
-    const deleted = this.#replication.edit(handlerKey(topic, ""), null);
+    const deleted = this.#replication.edit(handlerKey(topic, ""), null, deletion?.atMs);
     await this.#replication.commit([deleted]);
     await Promise.all(others.map((member) => this.#replication.push(member, [deleted], 1)));
   }
@@ -248,11 +262,22 @@ export class HandlerReplication implements HandlerDefinitions {
     );
   }
 
+  /** What was raised before a topic was deleted is discarded after a start too. */
+  #recall({ key, at }: HandlerDefinition): void {
+    const { topic, id } = handlerOfKey(key);
+    const before = id === "" ? this.#parts.stamps?.deletedBefore(topic, at) : undefined;
+    if (before !== undefined) this.#parts.recallDeletion?.(topic, before);
+  }
+
   #attach(definition: HandlerDefinition, before?: HandlerDefinition): void {
-    const { key, value } = definition;
+    const { key, value, version, at } = definition;
     const { topic, id } = handlerOfKey(key);
     if (id === "") {
-      void this.#parts.deleteTopic(topic).catch((error) => {
+      const { deleteTopic, recallDeletion, stamps } = this.#parts;
+      const deletion = stamps?.deletedElsewhere(topic, at, version.member);
+      const isBelieved = deletion?.isBelieved === true;
+      if (deletion !== undefined && !isBelieved) recallDeletion?.(topic, deletion.before);
+      void deleteTopic(topic, isBelieved ? deletion : undefined).catch((error) => {
         this.#parts.log.error("topic not deleted", { topic, err: errorMessage(error) });
       });
     } else if (value === null) this.#parts.table.remove(topic, id);

@@ -2,7 +2,8 @@
  * Digests of topic states: 64 bits per bucket of event IDs, and one for the whole topic.
  *
  * A digest is the XOR of its states' hashes, so it does not depend on order, and equal tables have equal digests. They
- * are computed when asked for: that is once per full sync, and costs less than keeping them while events flow.
+ * are computed when asked for: that is once per full sync, and costs less than keeping them while events flow. Stamps
+ * are left out: every producer of an event has its own, and members of an earlier release have none.
  */
 
 import type { EventState } from "#alert/event.ts";

@@ -8,6 +8,7 @@
  * (`cluster-topics.ts`).
  */
 
+import type { EventState } from "#alert/event.ts";
 import { OK } from "#alert/level.ts";
 import type { TopicStates } from "#alert/ports.ts";
 import type { Cancel, Clock } from "#lib/clock.ts";
@@ -22,6 +23,7 @@ import {
   type SyncTopicRequest,
   syncTopic,
 } from "../calls/sync-topic.ts";
+import type { EventStamps } from "../event-stamps.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import {
@@ -44,6 +46,8 @@ export interface TopicSyncParts {
   readonly states: TopicStates;
   /** Topics of one member alone (a task's anonymous one) are left out. */
   readonly isShared: (topic: string) => boolean;
+  /** What of other members' stamps is believed; absent: all. */
+  readonly stamps?: Pick<EventStamps, "hear">;
 }
 
 export class TopicSync {
@@ -176,12 +180,21 @@ export class TopicSync {
       const how = { payload, timeoutMs: STATE_TIMEOUT_MS };
       const answer = await ask(rpc, syncTopic, member, how);
       for (const state of answer.states) {
-        if (states.mergeState(topic, state)) this.#counters.topic_states_merged++;
+        const taken = this.#believed(state, member);
+        if (states.mergeState(topic, taken)) this.#counters.topic_states_merged++;
       }
       after = answer.next;
       pages++;
     } while (after !== "" && pages < pagesMax && !this.#closed);
     return pages;
+  }
+
+  #believed(state: EventState, member: MemberId): EventState {
+    const { stamps } = this.#parts;
+    const { raisedAt, raisedBy } = state;
+    if (stamps === undefined || raisedAt === undefined) return state;
+    const believed = stamps.hear(raisedAt, raisedBy ?? member);
+    return believed === raisedAt ? state : { ...state, raisedAt: believed };
   }
 
   #digests(after: string): DigestAnswer {
@@ -209,7 +222,7 @@ export class TopicSync {
       .sort((a, b) => compareBytes(a.id, b.id));
     let bytes = 0;
     const fits = wanted.findIndex(({ id, message, details }) => {
-      bytes += 100 + 2 * (id.length + message.length + details.length);
+      bytes += 160 + 2 * (id.length + message.length + details.length);
       return bytes > STATE_PAGE_BYTES;
     });
     if (fits < 0) return { states: wanted, next: "" };

@@ -27,6 +27,9 @@ export const topicEvents: Kind<TopicEvent> = {
       time: nanosText(state.time),
       duration: String(state.duration),
       level: state.level,
+      // Absent in rows of members alone and of earlier releases.
+      raisedAt: state.raisedAt,
+      raisedBy: state.raisedBy,
     }),
   decode: (text) => {
     const row = JSON.parse(text) as Record<string, unknown>;
@@ -44,10 +47,19 @@ export const topicEvents: Kind<TopicEvent> = {
         time: timeFromNanos(BigInt(String(row["time"]))),
         duration: fromBigInt(BigInt(String(row["duration"]))),
         level: level as Level,
+        ...stampOf(row),
       },
     };
   },
 };
+
+function stampOf({ raisedAt, raisedBy }: Record<string, unknown>): Partial<EventState> {
+  if (raisedAt === undefined && raisedBy === undefined) return {};
+  if (typeof raisedAt !== "number" || typeof raisedBy !== "string") {
+    throw new StorageError("stored topic event with a stamp of an unknown form");
+  }
+  return { raisedAt, raisedBy };
+}
 
 /** Rows of one topic share this prefix. */
 export function topicPrefix(topic: string): string {

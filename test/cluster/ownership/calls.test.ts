@@ -160,6 +160,8 @@ test.each([
   ["fields that are a list", event({ fields: [] })],
   ["no hops", event({ hops: null })],
   ["a bad big integer", event({ fields: { a: { $i: "x" } } })],
+  ["a stamp that is none", event({ raisedAt: -1, raisedBy: memberId(1) })],
+  ["a stamp of nobody", event({ raisedAt: 5, raisedBy: "m1" })],
 ])("an event with %s is refused", (_title, input) => {
   expect(() => readAlert(input)).toThrow(WireError);
 });

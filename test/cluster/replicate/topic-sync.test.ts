@@ -4,12 +4,15 @@ import type { EventState } from "#alert/event.ts";
 import { type Level, OK } from "#alert/level.ts";
 import type { TopicStates } from "#alert/ports.ts";
 import { TopicTable } from "#alert/topic-table.ts";
+import { EventStamps } from "#cluster/event-stamps.ts";
+import { lastOf } from "#cluster/ownership/hybrid-clock.ts";
 import { ClusterTopics } from "#cluster/replicate/cluster-topics.ts";
 import { bucketDigests, bucketOf, topicDigest } from "#cluster/replicate/topic-digests.ts";
 import { TopicSync } from "#cluster/replicate/topic-sync.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { logTo } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
+import { MemoryStore } from "#storage/memory.ts";
 import { FORGETTING_TOPICS } from "#storage/topic-states.ts";
 import { FakeNetwork, memberId, promises } from "#test/cluster/rpc/fake-network.ts";
 
@@ -41,18 +44,22 @@ function pair(owners: readonly number[] = [1, 2]) {
     const states = table();
     const parts = { clock, rpc: member, membership: member };
     const isShared = (topic: string) => !topic.startsWith("main:");
+    const stamps = new EventStamps({
+      ...{ clock, log: LOG, store: new MemoryStore(), membership: member },
+    });
     const sync = new TopicSync({
       ...parts,
       random: new SeededRandom(1),
       log: LOG,
       states,
       isShared,
+      stamps,
     });
     const acting = () => owners.map(memberId);
     const reads = new ClusterTopics({ ...parts, local: states, acting, isShared });
     sync.open();
     reads.open();
-    return { member, states, sync, reads };
+    return { member, states, sync, reads, stamps };
   };
   return { a: site(members[0]), b: site(members[1]), clock, network };
 }
@@ -149,6 +156,58 @@ describe("states of two members", () => {
     await a.sync.sync(b.member.id);
     expect(a.sync.counters()["topic_states_merged"]).toBe(501);
     expect(b.member.calls - calls).toBeLessThanOrEqual(1);
+  });
+
+  const stamped = (at: number, by: number, level: Level = 2, message = "m"): EventState => ({
+    ...state("i", 1, level, message),
+    raisedAt: at,
+    raisedBy: memberId(by),
+  });
+
+  test("stamps travel with states and decide between them, on both members", async () => {
+    const { a, b } = pair();
+    a.states.mergeState("t", stamped(5, 1, 3));
+    b.states.mergeState("t", stamped(6, 2, 0));
+    b.states.mergeState("t", state("unstamped", 1));
+    await a.sync.sync(b.member.id);
+    await b.sync.sync(a.member.id);
+    for (const { states } of [a, b]) expect(states.event("t", "i")).toEqual(stamped(6, 2, 0));
+    expect(a.states.event("t", "unstamped")).toEqual(state("unstamped", 1));
+  });
+
+  test("states that differ in their stamps alone are equal: nothing travels", async () => {
+    const { a, b } = pair();
+    a.states.mergeState("t", stamped(5, 1));
+    b.states.mergeState("t", stamped(6, 2));
+    await a.sync.sync(b.member.id);
+    expect(b.member.calls + a.member.calls).toBe(1);
+    expect(a.sync.counters()["topic_states_merged"]).toBe(0);
+  });
+
+  test("a member of a release without stamps gives and takes states as before", async () => {
+    const { a, b } = pair();
+    const answer = b.member.answerers.get("sync-topic");
+    b.member.answerers.set("sync-topic", async (from, request) => {
+      const known = { ...((await answer?.(from, request)) as Record<string, unknown>) };
+      expect(known["raised"]).toBeDefined();
+      delete known["raised"];
+      return known;
+    });
+    a.states.mergeState("t", stamped(5, 1, 1));
+    b.states.mergeState("t", stamped(6, 2, 3));
+    b.states.mergeState("t", { ...stamped(6, 2), id: "j" });
+    await a.sync.sync(b.member.id);
+    expect(a.states.event("t", "i")).toEqual(stamped(5, 1, 1));
+    expect(a.states.event("t", "j")).toEqual(state("j", 1));
+  });
+
+  test("a stamp that is too far ahead is cut, and pulls the clock no further than that", async () => {
+    const { a, b } = pair();
+    b.states.mergeState("t", stamped(lastOf(3_600_000), 2));
+    await a.sync.sync(b.member.id);
+    expect(a.states.event("t", "i")).toEqual(stamped(lastOf(60_000), 2));
+    expect(a.stamps.counters()["hlc_clamps"]).toBe(1);
+    expect(a.stamps.deletion().atMs).toBe(60_001);
   });
 
   test("topics of one member alone stay there", async () => {

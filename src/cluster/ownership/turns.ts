@@ -1,0 +1,131 @@
+/**
+ * When it is this member's turn to tell a handler of an event.
+ *
+ * The wait follows from this member's rank among the acting owners and from the last sign of work by another owner; it is
+ * computed anew, never stored, so a change of ranks needs nothing but another look. Source: reference gossip.md §14.4,
+ * cluster-behaviour.md U13.
+ */
+
+import type { MemberId } from "../ports.ts";
+import { type Lane, NOBODY, type Work } from "./held.ts";
+import { HOLD_CAP_DELAYS, HOLDS_PER_DELAY, RANK_GRACE_MS } from "./limits.ts";
+import type { PlantedAlertBug } from "./planted.ts";
+import type { Progress } from "./progress.ts";
+import type { Rankings } from "./ranking.ts";
+import type { Reason } from "./reasons.ts";
+
+export interface TurnsHost {
+  readonly self: MemberId;
+  readonly delayMs: number;
+  readonly rankings: Rankings;
+  readonly progress: Progress;
+  /** When the acting owners last changed; core time. */
+  ranksChangedAt(): number;
+  planted(bug: PlantedAlertBug): boolean;
+}
+
+export interface Due {
+  /** Core time. */
+  readonly at: number;
+  /** What it will have been when it is claimed then. */
+  readonly why: Reason;
+}
+
+export class Turns {
+  readonly #host: TurnsHost;
+
+  constructor(host: TurnsHost) {
+    this.#host = host;
+  }
+
+  /** When this member may claim it, unless something is heard by then. */
+  due(work: Work): Due {
+    const due = this.#byRank(work);
+    const { notBefore } = work.held;
+    return due.at < notBefore ? { at: notBefore, why: due.why } : due;
+  }
+
+  /** Acting owners that have not failed yet, in order. */
+  candidates(work: Work): readonly MemberId[] {
+    const { acting } = this.#host.rankings.of(work.lane.topic);
+    return acting.filter((member) => !work.failed.has(member));
+  }
+
+  /** Acting owners before this member, without those in `failed`. */
+  rank(work: Work, failed: ReadonlySet<MemberId> = work.failed): number {
+    let rank = 0;
+    for (const member of this.#host.rankings.of(work.lane.topic).acting) {
+      if (member === this.#host.self) return rank;
+      if (!failed.has(member)) rank++;
+    }
+    return rank;
+  }
+
+  /** Is there another owner that may try if this member fails? */
+  canBeTakenOver({ held, lane, never }: Work): boolean {
+    if (held.solo || held.excused) return false;
+    const { rankings, self } = this.#host;
+    return rankings.of(lane.topic).acting.some((member) => member !== self && !never.has(member));
+  }
+
+  /** Is the other member an earlier owner than this one? Those that are none come last, by ID. */
+  isBefore(other: MemberId, topic: string): boolean {
+    const { rankings, self } = this.#host;
+    const { acting } = rankings.of(topic);
+    const place = (member: MemberId): number => {
+      const at = acting.indexOf(member);
+      return at < 0 ? acting.length : at;
+    };
+    return place(other) - place(self) < 0 || (place(other) === place(self) && other < self);
+  }
+
+  #byRank(work: Work): Due {
+    const { held, lane } = work;
+    const { rankings, delayMs, self } = this.#host;
+    if (held.solo) return { at: held.receivedAt, why: "sent_by_rank_0" };
+    if (work.state === "passed") {
+      const base = Math.max(work.passedAt, lane.renewedAt, lane.restUntil);
+      return { at: base + (this.candidates(work).length + 1) * delayMs, why: "passed_unanswered" };
+    }
+    const received = Math.max(held.receivedAt, lane.restUntil);
+    const { home } = rankings.of(lane.topic);
+    const ranked = held.excused ? 0 : this.rank(work);
+    const why = this.#why(work, ranked, home[0] === self);
+    const holding = lane.holder !== undefined && !rankings.isGone(lane.holder);
+    const rank = holding ? Math.max(1, ranked) : ranked;
+    if (rank === 0 || this.#host.planted("everybody-first")) return { at: received, why };
+    if (this.#host.planted("no-takeover")) return { at: Number.POSITIVE_INFINITY, why };
+    const waited = this.#waited(lane, received, rank, holding);
+    const cap = holding ? this.#holdCap(lane, rank) : undefined;
+    if (cap === undefined || cap >= waited) return { at: waited, why };
+    return { at: cap, why: "takeover_hold_cap" };
+  }
+
+  /** When the owners before this one have had their time. */
+  #waited(lane: Lane, received: number, rank: number, holding: boolean): number {
+    const { delayMs } = this.#host;
+    // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
+    const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
+    // The silence of a holder begins when it should have said the next HOLD: a cut shorter than the delay is sat out.
+    const next = holding ? delayMs / HOLDS_PER_DELAY : 0;
+    const renewed = Math.max(received, lane.renewedAt + next) + rank * delayMs;
+    // The next event of an ID is the first owner's again, who can begin with it only when this one's end is known.
+    const turn = lane.endedAt + rank * Math.min(RANK_GRACE_MS, delayMs);
+    return Math.max(renewed, grace, turn);
+  }
+
+  /** HOLDs without progress are believed only for so long. */
+  #holdCap(lane: Lane, rank: number): number | undefined {
+    const { delayMs, progress } = this.#host;
+    const { heldSince, holder } = lane;
+    if (holder === undefined || heldSince === undefined) return undefined;
+    return progress.since(lane, holder, heldSince) + (HOLD_CAP_DELAYS + rank - 1) * delayMs;
+  }
+
+  #why(work: Work, rank: number, isFirst: boolean): Reason {
+    if (isFirst && rank === 0) return "sent_by_rank_0";
+    if (work.held.excused) return "takeover_no_owner_answered";
+    if (rank > 0) return "takeover_wait";
+    return this.rank(work, NOBODY) > 0 ? "takeover_passed" : "takeover_gone";
+  }
+}
