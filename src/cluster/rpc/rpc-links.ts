@@ -28,7 +28,7 @@ import {
   RpcConnection,
 } from "./connection.ts";
 import type { Call } from "./define-call.ts";
-import { ACCEPTED_MAX, HELLO_TIMEOUT_MS, TICK_MS } from "./limits.ts";
+import { ACCEPTED_MAX, HELLO_TIMEOUT_MS, MEET_MAX_MS, MEET_QUIET_MS, TICK_MS } from "./limits.ts";
 import { Link, type LinkHost } from "./link.ts";
 import { type GreetingHost, PeerGreeting } from "./peer-greeting.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -88,6 +88,10 @@ export class RpcLinks implements Rpc {
     clusterId: "",
     bytes: NO_CLUSTER,
   };
+  /** Members met a moment ago, not dialled yet without need. */
+  readonly #newcomers = new Set<MemberId>();
+  #newcomersSince = 0;
+  #cancelMeeting: Cancel = () => {};
   #closed = false;
 
   constructor(clock: Clock, random: Random, log: Log, options: RpcLinksOptions) {
@@ -133,8 +137,12 @@ export class RpcLinks implements Rpc {
         for (const link of this.#links.values()) link.tick();
       }),
     );
-    membership.onChange(() => this.#follow());
+    this.#closers.push(() => this.#cancelMeeting());
     this.#follow();
+    membership.onChange(() => {
+      this.#meet();
+      this.#follow();
+    });
   }
 
   /** Closes the listener and every connection; calls in flight fail with reason `lost` or `closed`. */
@@ -269,7 +277,28 @@ export class RpcLinks implements Rpc {
     return link;
   }
 
-  /** Adjusts links to the view: new members are dialled, members that are no more are let go. */
+  /**
+   * Notes who is new. When many join at once, everybody dialling everybody meets them in the midst of it, and what is
+   * said on a new connection would be said again for every further member: so they are dialled when no more come.
+   */
+  #meet(): void {
+    const before = this.#newcomers.size;
+    const { localId, members } = this.#view();
+    for (const { id } of members) {
+      if (id !== localId && !this.#links.has(id)) this.#newcomers.add(id);
+    }
+    if (this.#closed || this.#newcomers.size === before) return;
+    const now = this.#clock.monoMs();
+    if (before === 0) this.#newcomersSince = now;
+    this.#cancelMeeting();
+    const left = this.#newcomersSince + MEET_MAX_MS - now;
+    this.#cancelMeeting = this.#clock.after(Math.max(0, Math.min(MEET_QUIET_MS, left)), () => {
+      this.#newcomers.clear();
+      this.#follow();
+    });
+  }
+
+  /** Adjusts links to the view: members are dialled unless they are new, those that are no more are let go. */
   #follow(): void {
     if (this.#closed) return;
     const view = this.#view();
@@ -278,6 +307,7 @@ export class RpcLinks implements Rpc {
       if (member.id === view.localId) continue;
       present.add(member.id);
       const link = this.#links.get(member.id) ?? this.#newLink(member.id);
+      if (this.#newcomers.has(member.id)) continue;
       link.setWanted(view.localId < member.id && member.status !== "left", member.status);
     }
     for (const [id, link] of this.#links) {
@@ -285,6 +315,7 @@ export class RpcLinks implements Rpc {
       // Closed while it is known here, so that a connection that worked is told as lost: the member may come back.
       link.close();
       this.#links.delete(id);
+      this.#newcomers.delete(id);
     }
   }
 
