@@ -20,8 +20,8 @@ import { parseMemberId } from "./transport/hello.ts";
 
 /** For the target to persist and answer, milliseconds. */
 const OFFER_MS = 10_000;
-/** Offers under way at once; further adds wait for a lane. */
-const ADDS_AT_ONCE = 8;
+/** Offers under way at once; further adds wait for a lane, that is for another member's disk. */
+const ADDS_AT_ONCE = 32;
 /** For another member to record a removal, milliseconds; the hand-over comes before it. */
 const REMOVE_MS = 10_000;
 /** For gossip to tell a member that it was removed, when the connection to the one that did it is lost, milliseconds. */

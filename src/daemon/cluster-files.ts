@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClusterStore } from "#cluster/runner.ts";
-import { writeFileDurably } from "#storage/durable-file.ts";
+import { replaceFileDurably } from "#storage/durable-file.ts";
 
 const FILE_MODE = 0o600;
 
@@ -23,7 +23,8 @@ export class ClusterFiles implements ClusterStore {
     }
   }
 
-  async replace(file: string, bytes: Uint8Array): Promise<void> {
-    writeFileDurably(join(this.#directory, file), bytes, FILE_MODE);
+  /** Membership goes on meanwhile, and what it decides goes into the next write. */
+  replace(file: string, bytes: Uint8Array): Promise<void> {
+    return replaceFileDurably(join(this.#directory, file), bytes, FILE_MODE);
   }
 }

@@ -3,7 +3,7 @@
  *
  * A packet is filled from the fewest-sent entries, newest first among equals. Entries live in one list
  * per send count, so filling needs no sorting: an entry sent once moves to the next list. Replaced
- * entries stay in their list until met. An entry sent `limit` times is done: the limit makes it
+ * entries stay in their list until met, or until they are more than those that wait. An entry sent `limit` times is done: the limit makes it
  * likely (1 − 0.001 / n) that everybody knows (gossip.md §8).
  */
 
@@ -24,6 +24,9 @@ export type NewsKind = "fact" | "note" | "from-table";
 /** A fact from a table gets one round of gossip: enough to start an epidemic where it is news. */
 const FROM_TABLE_SENDS = 3;
 
+/** Gone entries beyond the waiting ones that may stay in the lists. */
+const SWEEP_EXTRA = 64;
+
 interface Item {
   readonly subject: string;
   /** The whole framed record. */
@@ -38,6 +41,8 @@ export class BroadcastQueue {
   /** By number of sends; items that are gone or have moved on are skipped and dropped. */
   readonly #lists: Item[][] = [];
   #notes = 0;
+  /** No more entries than this in the lists do not wait any more; those met since the last sweep are counted, too. */
+  #gone = 0;
   /** No waiting record is shorter than this, so fuller packets are not searched further. */
   #smallest = Number.POSITIVE_INFINITY;
   /** No waiting record is longer than this. */
@@ -47,6 +52,11 @@ export class BroadcastQueue {
 
   get size(): number {
     return this.#items.size;
+  }
+
+  /** Entries kept: those that wait and replaced ones that were not dropped yet; at most twice the former and a few. */
+  get kept(): number {
+    return this.#lists.reduce((sum, list) => sum + list.length, 0);
   }
 
   has(subject: string): boolean {
@@ -59,6 +69,7 @@ export class BroadcastQueue {
    */
   put(subject: string, bytes: Uint8Array, kind: NewsKind, members: number): number {
     this.remove(subject);
+    if (this.#gone > this.#items.size + SWEEP_EXTRA) this.#sweep();
     const { length } = bytes;
     const isFirst = this.#items.size === 0;
     this.#smallest = isFirst ? length : Math.min(this.#smallest, length);
@@ -78,12 +89,14 @@ export class BroadcastQueue {
     item.gone = true;
     this.#items.delete(subject);
     if (item.kind === "note") this.#notes--;
+    this.#gone++;
   }
 
   clear(): void {
     this.#items.clear();
     this.#lists.length = 0;
     this.#notes = 0;
+    this.#gone = 0;
   }
 
   /** Appends records while they fit below `end`; returns how many. */
@@ -145,6 +158,16 @@ export class BroadcastQueue {
       if (!item.gone && item.sends === sends) this.remove(item.subject);
     }
     this.#lists.length = sends;
+  }
+
+  /** Drops what is gone from all lists, whose order stays: a fact that changes often must not pile up. */
+  #sweep(): void {
+    this.#gone = 0;
+    for (const list of this.#lists) {
+      let kept = 0;
+      for (const item of list) if (!item.gone) list[kept++] = item;
+      list.length = kept;
+    }
   }
 
   #dropNote(): void {

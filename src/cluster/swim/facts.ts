@@ -194,7 +194,7 @@ export class Facts {
     const version = { epoch, incarnation };
     switch (entry.rank) {
       case SUSPECT: {
-        const accuser = entry.suspicion?.firstAccuser ?? this.#core.id;
+        const accuser = entry.suspicion?.accusers[0] ?? this.#core.id;
         return { kind: "suspect", version, id, accuser, reason };
       }
       case DEAD:
@@ -280,8 +280,7 @@ export class Facts {
     entry.suspicion = {
       startedAt: core.now,
       times: suspicionTimes(core.options, core.table.liveCount),
-      accusers: new Set([record.accuser]),
-      firstAccuser: record.accuser,
+      accusers: [record.accuser],
       reason: record.reason,
       deadline: 0,
       timer: undefined,
@@ -297,10 +296,11 @@ export class Facts {
     const suspicion = entry.suspicion;
     if (suspicion === undefined) return;
     const worse = reason === "refused" && suspicion.reason === "silent";
-    const confirms =
-      !suspicion.accusers.has(accuser) && suspicion.accusers.size <= suspicion.times.wanted;
+    const { accusers } = suspicion;
+    const isNew = !accusers.includes(accuser);
+    const confirms = isNew && accusers.length <= suspicion.times.wanted;
     if (!worse && !confirms) return;
-    suspicion.accusers.add(accuser);
+    if (isNew) accusers.push(accuser);
     if (confirms) core.count("suspicions-confirmed");
     if (worse) {
       suspicion.reason = "refused";
@@ -321,7 +321,7 @@ export class Facts {
     const core = this.#core;
     const suspicion = entry.suspicion;
     if (suspicion === undefined) return;
-    const wait = suspicionTimeoutMs(suspicion.times, suspicion.accusers.size - 1);
+    const wait = suspicionTimeoutMs(suspicion.times, suspicion.accusers.length - 1);
     const deadline = suspicion.startedAt + wait;
     const refused = core.now + refusedTimeoutMs(core.options);
     const wanted = suspicion.reason === "refused" ? Math.min(deadline, refused) : deadline;

@@ -44,8 +44,6 @@ export class PathChecks {
   readonly #links: Links;
   readonly #pings: Pings;
   readonly #checks = new Set<Check>();
-  /** When a ping last came by datagram. Members only, so no larger than the table. */
-  readonly #heardAt = new Map<MemberId, MonoMs>();
 
   constructor(core: Core, links: Links, pings: Pings) {
     this.#core = core;
@@ -56,18 +54,12 @@ export class PathChecks {
   /** Timers and connections were cleared. */
   reset(): void {
     this.#checks.clear();
-    this.#heardAt.clear();
   }
 
   /** A ping came; `link` pings say nothing about datagrams. */
   onPing(origin: Origin): void {
     if (origin.link !== undefined || origin.entry === undefined) return;
-    if (this.#heardAt.size > this.#core.table.size) this.#heardAt.clear();
-    this.#heardAt.set(origin.sender, this.#core.now);
-  }
-
-  heardAt(member: MemberId): MonoMs | undefined {
-    return this.#heardAt.get(member);
+    origin.entry.pingedAt = this.#core.now;
   }
 
   /** The outcome comes as action `checked` with the same number. */

@@ -50,8 +50,8 @@ export interface Suspicion {
   /** Moved on by stalls. */
   startedAt: MonoMs;
   readonly times: SuspicionTimes;
-  readonly accusers: Set<MemberId>;
-  readonly firstAccuser: MemberId;
+  /** Different ones, the first first; no more than are wanted and few more. A list: a Set of three takes 250 bytes. */
+  readonly accusers: MemberId[];
   reason: Reason;
   deadline: MonoMs;
   timer: Timer | undefined;

@@ -166,7 +166,8 @@ export class Swim {
 
   /** When a ping of this member last came by datagram. */
   pingHeardAt(id: MemberId): MonoMs | undefined {
-    return this.#prober.checks.heardAt(id);
+    const at = this.#core.table.get(id)?.pingedAt ?? Number.NEGATIVE_INFINITY;
+    return at === Number.NEGATIVE_INFINITY ? undefined : at;
   }
 
   get viewHash(): { readonly high: number; readonly low: number } {

@@ -60,6 +60,8 @@ export interface Entry {
   changedAt: MonoMs;
   /** When a packet of its own last came, by any way; −∞ if never in this life. */
   heardAt: MonoMs;
+  /** When a ping of its own last came by datagram; −∞ if never in this life. */
+  pingedAt: MonoMs;
   /** When our table and its were last compared; −∞ if never in this life. */
   syncedAt: MonoMs;
   /** Which of its datagrams were seen. */
@@ -135,6 +137,7 @@ export class MemberTable {
       remover: undefined,
       changedAt: now,
       heardAt: Number.NEGATIVE_INFINITY,
+      pingedAt: Number.NEGATIVE_INFINITY,
       syncedAt: Number.NEGATIVE_INFINITY,
       window: undefined,
       suspicion: undefined,

@@ -91,6 +91,15 @@ describe("broadcast queue", () => {
     expect(fill(queue, 90)).toEqual([9]);
   });
 
+  test("facts that change often without being sent do not pile up, and keep their order", () => {
+    const queue = new BroadcastQueue();
+    for (let i = 0; i < 10_000; i++) {
+      queue.put(`s${i % 5}`, record(i % 5), "fact", 5);
+      expect(queue.kept).toBeLessThanOrEqual(2 * queue.size + 65);
+    }
+    expect(fill(queue, 150)).toEqual([4, 3, 2, 1, 0]);
+  });
+
   test("every fact is sent exactly the limit, whatever the room", () => {
     const queue = new BroadcastQueue();
     const sends = new Map<number, number>();
