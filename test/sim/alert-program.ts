@@ -13,6 +13,7 @@ import { DELIVERY_LIMITS } from "#alert/limits.ts";
 import { optionsSchema, textOption } from "#alert/options.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
 import { memberView } from "#cluster/cluster.ts";
+import { EventStamps } from "#cluster/event-stamps.ts";
 import { Join } from "#cluster/join.ts";
 import { HANDOVER_MS } from "#cluster/limits.ts";
 import { alertCompletions } from "#cluster/ownership/kinds.ts";
@@ -22,6 +23,7 @@ import type { PlantedAlertBug } from "#cluster/ownership/planted.ts";
 import type { ClusterView, MemberId, MemberView, Rpc } from "#cluster/ports.ts";
 import { HandlerReplication } from "#cluster/replicate/handler-replication.ts";
 import { TopicSync } from "#cluster/replicate/topic-sync.ts";
+import { RpcError } from "#cluster/rpc/rpc-error.ts";
 import { RpcLinks } from "#cluster/rpc/rpc-links.ts";
 import type { Action, Input } from "#cluster/swim/io.ts";
 import { silentLog } from "#lib/log.ts";
@@ -46,6 +48,8 @@ export interface AlertWitness {
   /** A handler was told by this member. */
   finishedSend(member: SimMember, event: AlertEvent, handler: string): void;
   link(member: SimMember, other: MemberId, state: "up" | "lost" | "refused"): void;
+  /** A call was refused for now. */
+  busy(): void;
 }
 
 export interface AlertOptions {
@@ -56,6 +60,11 @@ export interface AlertOptions {
   readonly planted: ReadonlySet<PlantedAlertBug>;
 }
 
+/** A busy member refuses one call of so many. */
+const BUSY_ONE_IN = 10;
+/** What it refuses: calls whose caller has to come again. */
+const BUSY_CALLS: ReadonlySet<string> = new Set(["deliver-alerts", "pull-completions"]);
+
 interface Waiter {
   readonly holds: () => boolean;
   readonly resolve: (held: boolean) => void;
@@ -63,6 +72,7 @@ interface Waiter {
 
 export class AlertProgram implements Program {
   readonly alerts: AlertService;
+  readonly stamps: EventStamps;
   readonly ownership: OwnershipService;
   readonly replication: HandlerReplication;
   readonly topicSync: TopicSync;
@@ -108,7 +118,10 @@ export class AlertProgram implements Program {
       onRemoved: (by) => member.input({ kind: "sync", with: by }),
       sockets: this.#wires,
     });
-    const rpc = watched(this.rpc, member, witness);
+    const dice = new SeededRandom(world.seed * 17 + member.index * 6151 + boot);
+    const isBusy = (call: string): boolean =>
+      world.mischief !== undefined && BUSY_CALLS.has(call) && dice.below(BUSY_ONE_IN) === 0;
+    const rpc = watched(this.rpc, member, { witness, isBusy });
     const kind = defineHandler<{ readonly name?: string }>({
       kind: "endpoint",
       doc: "An endpoint of the simulation.",
@@ -138,7 +151,9 @@ export class AlertProgram implements Program {
       limits: { ...DELIVERY_LIMITS, attemptTimeoutMs, backoffMaxMs: 5_000 },
     });
     const { fullSyncMs, delayMs } = options;
-    const shared = { clock, random, log, store, rpc, membership: this };
+    this.stamps = new EventStamps({ clock, log, store, membership: this });
+    const { stamps } = this;
+    const shared = { clock, random, log, store, rpc, membership: this, stamps };
     const { alerts } = this;
     this.ownership = new OwnershipService(
       {
@@ -167,7 +182,8 @@ export class AlertProgram implements Program {
         ...shared,
         table: alerts,
         owners: (topic) => this.ownership.owners(topic).home,
-        deleteTopic: (topic) => alerts.delete(topic),
+        deleteTopic: (topic, deletion) => alerts.delete(topic, deletion),
+        recallDeletion: (topic, before) => alerts.recallDeletion(topic, before),
       },
       { fullSyncMs },
     );
@@ -215,6 +231,10 @@ export class AlertProgram implements Program {
 
   killed(): void {
     this.#wires.kill();
+  }
+
+  unsynced(): ReturnType<Program["unsynced"]> {
+    return this.store.unsynced;
   }
 
   publish(event: AlertEvent): void {
@@ -319,8 +339,16 @@ function text({ time, level }: EventState): string {
   return `${time.ms}.${time.ns}.${level}`;
 }
 
-/** The same calls; what comes in about completions is shown to the witness before the parts get it. */
-function watched(rpc: RpcLinks, member: SimMember, witness: AlertWitness): Rpc {
+/**
+ * The same calls; what comes in about completions is shown to the witness before the parts get it. In runs with mischief a
+ * call may be refused for now: the one way in which a batch is not delivered while its connection lasts.
+ */
+function watched(
+  rpc: RpcLinks,
+  member: SimMember,
+  how: { readonly witness: AlertWitness; readonly isBusy: (call: string) => boolean },
+): Rpc {
+  const { witness, isBusy } = how;
   return {
     async call(to, type, payload, timeoutMs) {
       const answer = await rpc.call(to, type, payload, timeoutMs);
@@ -336,6 +364,10 @@ function watched(rpc: RpcLinks, member: SimMember, witness: AlertWitness): Rpc {
     notify: (to, type, payload) => rpc.notify(to, type, payload),
     handle: (type, answer) =>
       rpc.handle(type, (from, payload) => {
+        if (isBusy(type)) {
+          witness.busy();
+          throw new RpcError("busy", `${type}: too many calls in flight`);
+        }
         if (type === "deliver-alerts") witness.heard(member, payload as Batch);
         return answer(from, payload);
       }),

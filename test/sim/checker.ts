@@ -10,6 +10,7 @@ import type { MemberId } from "#cluster/ports.ts";
 import type { Action, Input } from "#cluster/swim/io.ts";
 import type { SwimOptions } from "#cluster/swim/options.ts";
 import type { Swim } from "#cluster/swim/swim.ts";
+import type { Entry } from "#cluster/swim/table.ts";
 import type { SimMember } from "./sim-member.ts";
 
 interface Seen {
@@ -54,6 +55,8 @@ export class Checker {
   readonly #sent = new Map<number, { slot: number; count: number }>();
   /** Members whose disk was rolled back, or whose identity another process used: their incarnation may fall. */
   unsteady: ReadonlySet<MemberId> = new Set();
+  /** Members of whom a liar spoke: others may believe any incarnation of them until they hear of it. */
+  liedAbout: ReadonlySet<MemberId> = new Set();
   /** Set in the quiet phase: no change may happen. */
   quiet = false;
   changes = 0;
@@ -69,19 +72,20 @@ export class Checker {
   step(member: SimMember, input: Input, actions: readonly Action[], now: number): void {
     const { swim } = member;
     if (swim === undefined) return;
-    const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
     const highest = this.#incarnations.get(member.id) ?? 0;
     if (swim.incarnation < highest && !this.unsteady.has(member.id)) {
+      const at = momentOf(member, now);
       this.fail(`A2 at ${at}: own incarnation fell from ${highest} to ${swim.incarnation}`);
     }
     if (swim.incarnation > highest) this.#incarnations.set(member.id, swim.incarnation);
     // Deaths heard of late, after a pause, are old news; deaths declared here are judgements.
     const declared = this.#grew(member, swim.counters["suspicions-timed-out"] ?? 0);
-    if (input.kind === "datagram") this.#checkReplay(member, swim, input.bytes, at);
+    if (input.kind === "datagram") this.#checkReplay(member, swim, input.bytes, now);
     for (const action of actions) {
       if (action.kind === "datagram") this.#checkDatagram(member, action.bytes, now);
       if (action.kind !== "change") continue;
       this.changes++;
+      const at = momentOf(member, now);
       if (this.mild && action.to === DEAD && declared && !this.pausedLately(action.id)) {
         this.fail(`A10 at ${at}: ${action.id} declared dead`);
       }
@@ -95,20 +99,23 @@ export class Checker {
   }
 
   #checkDatagram(member: SimMember, bytes: Uint8Array, now: number): void {
-    const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
     if (bytes.length > this.#options.packetMax) {
-      this.fail(`A6 at ${at}: datagram of ${bytes.length} bytes`);
+      this.fail(`A6 at ${momentOf(member, now)}: datagram of ${bytes.length} bytes`);
     }
     const slot = Math.floor(now / 10_000);
     const sent = this.#sent.get(member.index);
     if (sent?.slot !== slot) this.#sent.set(member.index, { slot, count: 1 });
     else if (++sent.count === DATAGRAMS_PER_10_S) {
-      this.fail(`A6 at ${at}: ${DATAGRAMS_PER_10_S} datagrams within ten seconds`);
+      this.fail(
+        `A6 at ${momentOf(member, now)}: ${DATAGRAMS_PER_10_S} datagrams within ten seconds`,
+      );
     }
     if (!this.sealed) return;
-    const nonce = String.fromCharCode(...bytes.subarray(12, 44));
-    if (this.#nonces.has(nonce)) this.fail(`A5 at ${at}: a nonce was used twice`);
-    this.#nonces.add(nonce);
+    const nonce = nonceText(bytes);
+    const { size } = this.#nonces;
+    if (this.#nonces.add(nonce).size === size) {
+      this.fail(`A5 at ${momentOf(member, now)}: a nonce was used twice`);
+    }
   }
 
   #grew(member: SimMember, timedOut: number): boolean {
@@ -117,7 +124,7 @@ export class Checker {
     return timedOut > before;
   }
 
-  #checkReplay(member: SimMember, swim: Swim, bytes: Uint8Array, at: string): void {
+  #checkReplay(member: SimMember, swim: Swim, bytes: Uint8Array, now: number): void {
     const count = swim.counters["datagrams-accepted"] ?? 0;
     const before = this.#acceptedCounts.get(member.index);
     this.#acceptedCounts.set(member.index, count);
@@ -128,9 +135,10 @@ export class Checker {
       accepted = new Set();
       this.#accepted.set(key, accepted);
     }
-    const header = String.fromCharCode(...bytes.subarray(12, 44));
-    if (accepted.has(header)) this.fail(`A4 at ${at}: a datagram was accepted twice`);
-    accepted.add(header);
+    const { size } = accepted;
+    if (accepted.add(nonceText(bytes)).size === size) {
+      this.fail(`A4 at ${momentOf(member, now)}: a datagram was accepted twice`);
+    }
   }
 
   /** Now and then: bounds and versions of every table. */
@@ -138,11 +146,9 @@ export class Checker {
     for (const member of members) {
       const { swim } = member;
       if (swim === undefined) continue;
-      const at = `${(now / 1000).toFixed(3)} s, member ${member.index}`;
-      const n = swim.sizes.members;
-      const { queue, relays, links, timers } = swim.sizes;
+      const { members: n, queue, relays, links, timers } = swim.sizes;
       if (queue > 4 * n + 1024 || relays > 40 || links > 192 || timers > 60 + 12 * n) {
-        this.fail(`A1 at ${at}: sizes ${JSON.stringify(swim.sizes)}`);
+        this.fail(`A1 at ${momentOf(member, now)}: sizes ${JSON.stringify(swim.sizes)}`);
       }
       const key = `${member.index}/${swim.boot}/${swim.life}`;
       let seen = this.#seen.get(key);
@@ -151,30 +157,36 @@ export class Checker {
         this.#seen.set(key, seen);
       }
       for (const entry of swim.entries()) {
-        this.#compare(at, seen, entry.id, entry);
+        this.#compare(member, now, seen, entry);
         const highest = this.#incarnations.get(entry.id) ?? 0;
-        if (this.unsteady.has(entry.id)) continue;
+        if (this.unsteady.has(entry.id) || this.liedAbout.has(entry.id)) continue;
         if (entry.rank !== REMOVED && entry.incarnation > highest) {
+          const at = momentOf(member, now);
           this.fail(`A2 at ${at}: ${entry.id} has incarnation ${entry.incarnation} > ${highest}`);
         }
       }
     }
   }
 
-  #compare(at: string, seen: Map<MemberId, Seen>, id: MemberId, now: Seen): void {
+  #compare(member: SimMember, now: number, seen: Map<MemberId, Seen>, entry: Entry): void {
+    const { id, epoch, incarnation, rank } = entry;
     const before = seen.get(id);
+    if (before?.rank === rank && before.incarnation === incarnation && before.epoch === epoch) {
+      return;
+    }
     const fell =
       before !== undefined &&
-      (now.epoch !== before.epoch
-        ? now.epoch < before.epoch
-        : now.incarnation !== before.incarnation
-          ? now.incarnation < before.incarnation
-          : now.rank < before.rank);
+      (epoch !== before.epoch
+        ? epoch < before.epoch
+        : incarnation !== before.incarnation
+          ? incarnation < before.incarnation
+          : rank < before.rank);
     if (fell) {
-      const text = (v: Seen): string => `${v.epoch}.${v.incarnation}.${v.rank}`;
-      this.fail(`A3 at ${at}: version of ${id} fell from ${text(before)} to ${text(now)}`);
+      const at = momentOf(member, now);
+      const text = (v: Seen | Entry): string => `${v.epoch}.${v.incarnation}.${v.rank}`;
+      this.fail(`A3 at ${at}: version of ${id} fell from ${text(before)} to ${text(entry)}`);
     }
-    seen.set(id, { epoch: now.epoch, incarnation: now.incarnation, rank: now.rank });
+    seen.set(id, { epoch, incarnation, rank });
   }
 
   /**
@@ -259,6 +271,16 @@ export class Checker {
     }
     return undefined;
   }
+}
+
+/** When and where, for a failure; made only then, because most steps have none. */
+function momentOf(member: SimMember, now: number): string {
+  return `${(now / 1000).toFixed(3)} s, member ${member.index}`;
+}
+
+/** Sender, boot and counter of a datagram, as a key. */
+function nonceText({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1", 12, 44);
 }
 
 function removedBy(inside: readonly SimMember[]): ReadonlySet<MemberId> {

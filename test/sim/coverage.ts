@@ -33,6 +33,9 @@ const MEMBERSHIP: Readonly<Record<string, readonly string[]>> = {
   "graceful leave": ["leaves"],
   "state write failed": ["state-writes-failed"],
   "large packets lost": ["padded-pings-lost"],
+  "torn membership file at start": ["torn-files"],
+  "lies told": ["lies-told"],
+  "liar removed": ["liars-removed"],
 };
 
 const ALERTS: Readonly<Record<string, readonly string[]>> = {
@@ -62,6 +65,8 @@ const ALERTS: Readonly<Record<string, readonly string[]>> = {
   "two joins crossing": ["joins-crossed"],
   "waits for the handlers of a joined cluster": ["waits_for_handlers"],
   stall: ["stall"],
+  "torn tail at start": ["torn-logs"],
+  "call refused as busy": ["calls-refused-busy"],
 };
 
 /** Names of what did not happen. */

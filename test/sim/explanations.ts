@@ -33,6 +33,8 @@ const UPHEAVALS: ReadonlySet<FaultKind> = new Set([
 ]);
 /** From a send's end until its notice is everywhere, or on disk, ms. */
 const NOTICE_MS = 500;
+/** From a process's start until its connections are up and it was told what it missed, ms. */
+const RETURN_MS = 2_000;
 /** Detection and one round of waits, ms; added to the length of a silence. */
 const DETECTION_MS = 8_000;
 
@@ -74,6 +76,7 @@ export class Explanations {
     const { delayMs } = this.#frame.alerts;
     if (DEATHS.has(fault.kind) && earlier.some((one) => diedWith(one, fault))) return true;
     if (this.#tookItAlong(fault, earlier, send, event)) return true;
+    if (this.#wasAway(fault, earlier, send, event)) return true;
     if (ENDPOINTS.has(fault.kind)) {
       return this.#isLong(fault) && earlier.some((one) => overlaps(one, fault));
     }
@@ -88,18 +91,43 @@ export class Explanations {
 
   /**
    * With one owner per topic, nobody answers producers between its death and the moment it counts as gone: those that
-   * raise the event then act for themselves (U11), and cannot know of what it or each other sent.
+   * raise the event then act for themselves (U11), each once, and cannot know of what it or each other sent. Not fewer,
+   * because U11 promises that no event waits longer than the owners' time, and the only one that could tell the producers
+   * apart is dead. Where the process is gone that time is as short as two refused dials (§14.4); a host that is silent
+   * counts as gone when it has been dead for the delay.
    */
   #tookItAlong(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {
     const { redundancy, delayMs } = this.#frame.alerts;
     if (redundancy !== 1 || !DEATHS.has(fault.kind) || fault.kind === "leave") return false;
+    const { target } = fault;
     const isOwner =
-      this.#frame.ownersOf(event.topic).includes(fault.target) ||
-      earlier.some((one) => one.member === fault.target);
-    const until = fault.from + DETECTION_MS + 2 * delayMs;
+      this.#frame.ownersOf(event.topic).includes(target) ||
+      earlier.some(({ member }) => member === target);
+    const mayAct = (member: number): boolean => event.producers.has(member) || member === target;
+    const isItself = earlier.some((one) => one.member === send.member && one.boot === send.boot);
+    if (!isOwner || isItself || ![...earlier, send].every(({ member }) => mayAct(member)))
+      return false;
+    const died = diedAt(fault);
+    const isSilent = fault.kind === "host-down" || fault.kind === "empty-disk";
+    const until = died + DETECTION_MS + (isSilent ? delayMs : 0);
     // What was raised just before may not have been answered any more.
-    const isNear = fault.from - NOTICE_MS <= event.lastAt && event.lastAt <= until;
-    return isOwner && isNear && fault.from <= send.startedAt;
+    const isNear = died - NOTICE_MS <= event.lastAt && event.lastAt <= until;
+    return isNear && died <= send.startedAt;
+  }
+
+  /**
+   * A member that dies and comes back was silent as well, until it is connected again. If that took the delay, who waited
+   * for it goes (§14.4) at the moment when it is back, hears of the event and begins too: the one of the two sends is its own.
+   */
+  #wasAway(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {
+    if (!DEATHS.has(fault.kind) || fault.kind === "leave") return false;
+    const [from, to] = [diedAt(fault), fault.to + RETURN_MS];
+    const first = earlier[0] ?? send;
+    if (send.startedAt < from || first.startedAt > to || event.firstAt > to) return false;
+    const isItsOwn = [...earlier, send].some(
+      ({ member, startedAt }) => member === fault.target && startedAt >= fault.to,
+    );
+    return isItsOwn && this.#lasted({ ...fault, from, to }, send.startedAt);
   }
 
   /** A slow endpoint explains only what the waiting owners need not sit out. */
@@ -108,7 +136,12 @@ export class Explanations {
     return 10 ** (2 + (fault.salt % 300) / 100) >= 2 * this.#frame.alerts.delayMs;
   }
 
-  /** A silence shorter than the wait explains nothing, unless others come together with it. */
+  /**
+   * A silence shorter than the wait explains nothing (gossip.md §14.8), unless others come together with it. §14.4 lets the
+   * wait start again at each HOLD; counted like that, a cut of two thirds of the delay that begins just before a HOLD would
+   * look like a whole one, and §14.8 would not hold. The owners therefore count a holder's silence from the HOLD that it
+   * should have sent next, a third of the delay later, and this rule need not know of HOLDs.
+   */
   #lasted(fault: Happened, until: number): boolean {
     const { delayMs } = this.#frame.alerts;
     let [from, to] = [fault.from, Math.min(fault.to, until)];
@@ -147,8 +180,13 @@ export function isSilence({ kind }: Fault): boolean {
 function diedWith(send: Send, fault: Happened): boolean {
   if (send.member !== fault.target) return false;
   const end = (send.answeredAt ?? Number.POSITIVE_INFINITY) + NOTICE_MS;
-  const died = fault.kind === "old-disk" ? fault.to : fault.from;
+  const died = diedAt(fault);
   return send.startedAt <= died + 1 && died <= end;
+}
+
+/** A member that gets an old disk goes on until it is there. */
+function diedAt({ kind, from, to }: Happened): number {
+  return kind === "old-disk" ? to : from;
 }
 
 function overlaps(send: Send, fault: Happened): boolean {

@@ -11,6 +11,7 @@ import type { MemberId } from "#cluster/ports.ts";
 import type { SendFailure } from "#cluster/swim/io.ts";
 import { SeededRandom, shuffle } from "#lib/random.ts";
 import type { Endpoints } from "./endpoints.ts";
+import { lie } from "./liar.ts";
 import { pair } from "./network.ts";
 import type { Operator } from "./operator.ts";
 import type { Fault } from "./plan.ts";
@@ -28,6 +29,8 @@ export interface Stage {
   readonly mustBeRemoved: Map<MemberId, MemberId>;
   /** Members whose disk was rolled back, or whose identity was used by another process. */
   readonly unsteady: Set<MemberId>;
+  /** Members, also such that do not exist, of whom a liar spoke. */
+  readonly liedAbout: Set<MemberId>;
   /** The one member that may change its address in this run. */
   mover: SimMember | undefined;
   /** Copies of members that run somewhere. */
@@ -37,6 +40,9 @@ export interface Stage {
   /** `safety`: faults begin and end. `settling`: the core is well. `healed`: everything is, operators rest. */
   phase: "safety" | "settling" | "healed";
   readonly endpoints: Endpoints | undefined;
+  count(what: string): void;
+  /** A crash that waited for a disk write has happened. */
+  died(fault: Fault): void;
   trace(text: string): void;
 }
 
@@ -57,8 +63,7 @@ export function begin(stage: Stage, fault: Fault): void {
   switch (fault.kind) {
     case "crash":
     case "host-down":
-      target.crash(fault.kind === "host-down");
-      if (fault.salt % 4 > 0) later(() => target.start());
+      crash(stage, target, fault, later);
       return;
     case "pause":
       target.pause();
@@ -157,6 +162,9 @@ export function begin(stage: Stage, fault: Fault): void {
       target.input({ kind: "note", noteKind: 200, bytes });
       return;
     }
+    case "liar":
+      lie(stage, target, other, fault);
+      return;
     case "rotate":
       rotate(stage, target, fault);
       return;
@@ -173,6 +181,31 @@ export function begin(stage: Stage, fault: Fault): void {
 }
 
 type Later = (run: () => void) => void;
+
+/** In one crash of four a disk write is hit: the share of it that survives. `undefined` for the others. */
+export function tornShare({ kind, salt }: Fault): number | undefined {
+  if (kind !== "crash" && kind !== "host-down") return undefined;
+  return (salt >>> 8) % 4 === 0 ? ((salt >>> 16) % 1_000) / 1_000 : undefined;
+}
+
+function crash(stage: Stage, target: SimMember, fault: Fault, later: Later): void {
+  const silent = fault.kind === "host-down";
+  const comesBack = (): void => {
+    if (fault.salt % 4 > 0) later(() => target.start());
+  };
+  const share = tornShare(fault);
+  if (share === undefined) {
+    target.crash(silent);
+    comesBack();
+    return;
+  }
+  const died = (): void => {
+    stage.died(fault);
+    comesBack();
+  };
+  if (target.state === "up") target.crashWriting({ silent, share, died });
+  else died();
+}
 
 function cutFor(_fault: Fault, cut: Set<string>, names: readonly string[], later: Later): void {
   for (const name of names) cut.add(name);

@@ -8,6 +8,7 @@ import {
   formed,
   healing,
   joined,
+  left,
   pauseMarks,
   quietTraffic,
   reach,
@@ -46,6 +47,12 @@ describe.each(SIZES)("$n members", ({ n, formMs, limit, silentMs, diedMs }) => {
     expect(Math.max(...died)).toBeLessThanOrEqual(1.2 * diedMs);
     expect(Math.max(...silent)).toBeLessThanOrEqual(1.1 * silentMs);
     expect(median(died)).toBeLessThan(median(silent));
+  });
+
+  test("see within 100 ms that a member left, and take it back", () => {
+    const { village } = formed(n, 1);
+    for (let i = 0; i < 3; i++) expect(left(village)).toBeLessThanOrEqual(100);
+    expect(village.allSeeAll()).toBe(true);
   });
 
   test("send no more than 480 bytes in 4.2 datagrams a second when nothing happens", () => {

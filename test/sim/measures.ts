@@ -6,24 +6,26 @@
  * a cluster is formed once and measured many times.
  */
 
+import { heapStats } from "bun:jsc";
 import { ByteReader } from "#cluster/messages/bytes.ts";
-import { DEAD } from "#cluster/messages/message.ts";
+import { DEAD, LEFT, type Rank, SUSPECT } from "#cluster/messages/message.ts";
 import { readRecord } from "#cluster/messages/registry.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import { encodeImage } from "#cluster/swim/image.ts";
 import type { SwimOptions } from "#cluster/swim/options.ts";
 import { HEADER_BYTES } from "#cluster/swim/packet.ts";
 import { fakeCrypto } from "./fake-crypto.ts";
-import { CALM, pair } from "./network.ts";
+import { CALM } from "./network.ts";
 import type { SimMember } from "./sim-member.ts";
+import { LARGE } from "./small-heap.ts";
 import { Village } from "./village.ts";
 
 /** Bytes of a seal at the end of a packet. */
 const SEAL = 16;
+/** For a leaving member to hand over its work, as in the simulated operator's `stop`. */
+const HANDOVER_MS = 200;
 /** Room for the longest thing that is waited for. */
 const WAIT_MAX_MS = 120_000;
-/** Sizes from which garbage is collected between phases, to stay within 2 GB. */
-const LARGE = 300;
 
 export interface Formed {
   readonly village: Village;
@@ -43,6 +45,7 @@ export function formed(n: number, seed: number, options: Partial<SwimOptions> = 
 /** Runs until nobody has news. */
 export function calm(village: Village): void {
   const quiet = (): boolean => village.members.every((m) => (m.swim?.sizes.queue ?? 0) === 0);
+  // Large clusters collect garbage between phases, to stay within 2 GB.
   if (village.members.length >= LARGE) Bun.gc(true);
   const end = village.clock.now + WAIT_MAX_MS;
   while (!quiet() && village.clock.now < end) village.run(250);
@@ -240,17 +243,16 @@ const BUDGET_MS = 10_000;
 export function healing(village: Village): Healing {
   const { members, world } = village;
   const half = members.length >> 1;
-  for (const a of members.slice(0, half)) {
-    for (const b of members.slice(half)) {
-      world.network.cut.add(pair(a, b));
-      world.network.cut.add(pair(b, a));
-    }
-  }
+  world.network.halvedAt = half;
   const parted = (): boolean =>
     members.every((m) => liveOf(m) === (m.index < half ? half : members.length - half));
-  while (!parted()) village.run(1_000);
+  const latest = village.clock.now + WAIT_MAX_MS;
+  while (!parted()) {
+    if (village.clock.now >= latest) throw new Error("the halves do not give each other up");
+    village.run(1_000);
+  }
   if (members.length < LARGE) village.run(CUT_MS);
-  world.network.cut.clear();
+  world.network.halvedAt = undefined;
   const before = members.map(sentBy);
   const began = village.clock.now;
   const healMs = village.until(() => allAlive(village), WAIT_MAX_MS) - began;
@@ -315,7 +317,50 @@ export function joined(village: Village): number {
   return took;
 }
 
-type Watcher = (member: SimMember, kind: "note" | "suspect" | "dead", subject: MemberId) => void;
+/** From a member's LEFT, its work being handed over, until every view has it as left; it comes back afterwards. */
+export function left(village: Village): number {
+  village.run(1_000 + 1_000 * village.random.float());
+  const target = randomMember(village);
+  const views = village.members.length - 1;
+  let seen = 0;
+  const restore = watch(village, (_member, kind, id) => {
+    if (kind === "left" && id === target.id) seen++;
+  });
+  target.input({ kind: "leave" });
+  village.run(HANDOVER_MS);
+  const began = village.clock.now;
+  target.input({ kind: "depart" });
+  const took = village.until(() => seen >= views, WAIT_MAX_MS) - began;
+  restore();
+  target.disk = target.swim === undefined ? undefined : encodeImage(target.swim.image());
+  target.crash(false);
+  target.start();
+  village.until(() => village.allSeeAll(), WAIT_MAX_MS);
+  calm(village);
+  return took;
+}
+
+export interface Memory {
+  /** What lives in the JavaScript heap, per member and per entry of its table. */
+  readonly megabytesPerMember: number;
+  readonly bytesPerEntry: number;
+}
+
+/** Memory of a cluster at rest, of the whole process with the simulator itself. */
+export function memoryOf(village: Village): Memory {
+  const n = village.members.length;
+  Bun.gc(true);
+  const { heapSize } = heapStats();
+  return { megabytesPerMember: heapSize / 1e6 / n, bytesPerEntry: heapSize / n ** 2 };
+}
+
+type Watched = "note" | "suspect" | "dead" | "left";
+type Watcher = (member: SimMember, kind: Watched, subject: MemberId) => void;
+const WATCHED: Readonly<Partial<Record<Rank, Watched>>> = {
+  [SUSPECT]: "suspect",
+  [DEAD]: "dead",
+  [LEFT]: "left",
+};
 
 /** Calls back for what members do; returns how to stop. */
 function watch(village: Village, seen: Watcher): () => void {
@@ -323,8 +368,9 @@ function watch(village: Village, seen: Watcher): () => void {
   village.onStep = (member, _input, actions) => {
     for (const action of actions) {
       if (action.kind === "note") seen(member, "note", action.origin);
-      else if (action.kind === "change" && (action.to === 1 || action.to === DEAD)) {
-        seen(member, action.to === DEAD ? "dead" : "suspect", action.id);
+      else if (action.kind === "change") {
+        const kind = WATCHED[action.to];
+        if (kind !== undefined) seen(member, kind, action.id);
       }
     }
   };

@@ -1,11 +1,12 @@
 /**
  * A member's database on a virtual disk: readable at once, durable after the disk's time, lost from there on at a crash.
  *
- * Commits become durable in order and whole or not at all, as the real store's log does. A failing disk rejects them and
- * keeps nothing. What the platter holds survives every start; a copy of it can be kept and put back.
+ * Commits become durable in order and whole or not at all, as the real store's log does; which of those under way survive
+ * a crash in the middle is decided by the real store (`torn-tail.ts`). A failing disk rejects them and keeps nothing. What
+ * the platter holds survives every start; a copy of it can be kept and put back.
  */
 
-import { encodeWrites } from "#storage/encode.ts";
+import { type EncodedWrite, encodeWrites } from "#storage/encode.ts";
 import { MemoryStore } from "#storage/memory.ts";
 import { type Kind, StorageError, type Store, type Table, type Write } from "#storage/store.ts";
 import type { SimMember, World } from "./sim-member.ts";
@@ -24,7 +25,7 @@ export class MemberStore implements Store {
   readonly #platter: Platter;
   readonly #live = new MemoryStore();
   #durableAt = 0;
-  #outstanding = 0;
+  readonly #unsynced: (readonly EncodedWrite[])[] = [];
 
   constructor(world: World, member: SimMember, boot: number, platter: Platter) {
     this.#world = world;
@@ -36,9 +37,9 @@ export class MemberStore implements Store {
     this.#live.restore(new TextEncoder().encode(JSON.stringify(tables)));
   }
 
-  /** Commits not yet durable. */
-  get outstanding(): number {
-    return this.#outstanding;
+  /** Commits not yet durable, oldest first. */
+  get unsynced(): readonly (readonly EncodedWrite[])[] {
+    return this.#unsynced;
   }
 
   table<T>(kind: Kind<T>): Table<T> {
@@ -52,13 +53,14 @@ export class MemberStore implements Store {
     void this.#live.commit(writes);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#durableAt = Math.max(this.#durableAt, clock.now + this.#member.diskDelayMs);
-    this.#outstanding++;
+    this.#unsynced.push(encoded);
+    this.#member.writes();
     clock.at(this.#durableAt, () => {
       if (!this.#member.runs(this.#boot)) return;
+      this.#unsynced.shift();
       const failed = this.#member.diskFails;
       if (!failed) for (const { table, key, text } of encoded) this.#put(table, key, text);
       this.#member.run(() => {
-        this.#outstanding--;
         if (failed) reject(new StorageError("disk is full"));
         else resolve();
       });

@@ -84,13 +84,16 @@ interface Recorded {
 export class Network {
   readonly #clock: Scheduler;
   readonly #random: Random;
-  readonly #hosts = new Map<string, Host>();
+  /** By host name, then port: looking one up builds no text. */
+  readonly #hosts = new Map<string, Map<number, Host>>();
   faults: NetworkFaults = { ...CALM };
   /** Directed pairs "a>b" cut: nothing passes; the same for one kind only. */
   readonly cut = new Set<string>();
   readonly cutUdp = new Set<string>();
   readonly cutTcp = new Set<string>();
   readonly cutLarge = new Set<string>();
+  /** Cut in two: nothing passes between the members below this index and the others. */
+  halvedAt: number | undefined;
   /** Directed pairs whose datagrams are kept back until `unclog`. */
   readonly clogged = new Set<string>();
   readonly #keptBack: { readonly pair: string; readonly deliver: () => void }[] = [];
@@ -108,11 +111,15 @@ export class Network {
   }
 
   bind(host: Host): void {
-    this.#hosts.set(key(host.address), host);
+    const { host: name, port } = host.address;
+    const ports = this.#hosts.get(name);
+    if (ports === undefined) this.#hosts.set(name, new Map([[port, host]]));
+    else ports.set(port, host);
   }
 
   unbind(host: Host): void {
-    if (this.#hosts.get(key(host.address)) === host) this.#hosts.delete(key(host.address));
+    if (this.#hostAt(host.address) !== host) return;
+    this.#hosts.get(host.address.host)?.delete(host.address.port);
   }
 
   send(from: Host, to: Address, bytes: Uint8Array): SendFailure | undefined {
@@ -169,8 +176,12 @@ export class Network {
     const arrived = this.#roll(this.faults.corrupt) ? this.#corrupted(bytes) : bytes;
     const source = from.address;
     this.#clock.after(this.#delay() + extra, () => {
-      const host = this.#hosts.get(key(to));
+      const host = this.#hostAt(to);
       if (host?.state !== "up" || this.#isCut(from, host, "udp")) return;
+      if (this.cutLarge.size === 0 && this.clogged.size === 0) {
+        host.datagram(source, arrived);
+        return;
+      }
       const way = pair(from, host);
       if (bytes.length > 600 && this.cutLarge.has(way)) return;
       if (this.clogged.has(way)) this.#keepBack(way, host, () => host.datagram(source, arrived));
@@ -225,7 +236,7 @@ export class Network {
   #tryConnect(wire: Wire, end: End, to: Address, until: number): void {
     this.#clock.after(this.#delay(), () => {
       if (wire.ends[0] === undefined) return;
-      const host = this.#hosts.get(key(to));
+      const host = this.#hostAt(to);
       const reachable =
         host !== undefined &&
         host.state !== "silent" &&
@@ -287,8 +298,16 @@ export class Network {
   }
 
   #isCut(from: Host, to: Host, kind: "udp" | "tcp"): boolean {
+    const { halvedAt } = this;
+    if (halvedAt !== undefined && from.index < halvedAt !== to.index < halvedAt) return true;
+    const some = kind === "udp" ? this.cutUdp : this.cutTcp;
+    if (this.cut.size === 0 && some.size === 0) return false;
     const name = pair(from, to);
-    return this.cut.has(name) || (kind === "udp" ? this.cutUdp : this.cutTcp).has(name);
+    return this.cut.has(name) || some.has(name);
+  }
+
+  #hostAt({ host, port }: Address): Host | undefined {
+    return this.#hosts.get(host)?.get(port);
   }
 
   #delay(): number {
@@ -302,8 +321,4 @@ export class Network {
 
 export function pair(from: Pick<Host, "index">, to: Pick<Host, "index">): string {
   return `${from.index}>${to.index}`;
-}
-
-function key(address: Address): string {
-  return `${address.host}:${address.port}`;
 }

@@ -50,7 +50,13 @@ export const ALERT_FAULT_KINDS = [
   "edit-handler",
 ] as const;
 
-export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof ALERT_FAULT_KINDS)[number];
+/** What happens in a run of its own drawing, so that it moves nothing in the others. */
+export const RARE_FAULT_KINDS = ["liar"] as const;
+
+export type FaultKind =
+  | (typeof FAULT_KINDS)[number]
+  | (typeof ALERT_FAULT_KINDS)[number]
+  | (typeof RARE_FAULT_KINDS)[number];
 
 export interface Fault {
   /** Milliseconds since the safety phase began. */
@@ -108,7 +114,7 @@ export function drawPlan(seed: number, theme: Theme = "membership"): Plan {
     core: drawCore(random, members),
     packetMax: random.below(10) === 0 ? 508 : 1_400,
   };
-  if (theme === "membership") return plan;
+  if (theme === "membership") return { ...plan, faults: withLiar(plan) };
   return { ...plan, crossing: random.below(5) === 0, alerts: drawAlertPlan(random, plan) };
 }
 
@@ -146,6 +152,22 @@ function drawFaults(random: Random, frame: FaultFrame): Fault[] {
     });
   }
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/** One run of twelve with faults has a member that lies. Its end and removal are within the safety phase. */
+function withLiar({ seed, style, members, safetyMs, faults }: Plan): readonly Fault[] {
+  const random = new SeededRandom(seed ^ 0x1f83d9ab);
+  if (random.below(12) > 0 || style === "none" || style === "mild") return faults;
+  const target = random.below(members);
+  const liar: Fault = {
+    at: random.below(safetyMs - 18_000),
+    kind: "liar",
+    target,
+    other: (target + 1 + random.below(members - 1)) % members,
+    lengthMs: 500 + random.below(7_500),
+    salt: random.u32(),
+  };
+  return [...faults, liar].sort((a, b) => a.at - b.at);
 }
 
 function countOf(random: Random, style: Style): number {

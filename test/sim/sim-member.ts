@@ -17,12 +17,16 @@ import type { Action, Input } from "#cluster/swim/io.ts";
 import type { SwimOptions } from "#cluster/swim/options.ts";
 import { Swim } from "#cluster/swim/swim.ts";
 import { SeededRandom } from "#lib/random.ts";
+import type { EncodedWrite } from "#storage/encode.ts";
 import { copyPlatter, type Platter } from "./member-store.ts";
 import type { End, Host, Network, Wire } from "./network.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { tornFile, tornPlatter } from "./torn-tail.ts";
 
 /** A slow process is held up less by a piece of its program than by a step of the membership, which is more work. */
 const TASKS_PER_STEP = 10;
+/** A crash that is to hit a disk write waits this long for one, ms. */
+const WRITE_WAIT_MS = 2_000;
 /** Datagram bytes a paused process's socket holds (simulation.md §6). */
 const SOCKET_BUFFER = 208 * 1024;
 
@@ -50,6 +54,8 @@ export interface Program {
   stepped(actions: readonly Action[]): void;
   /** The process is gone; nothing may be called any more. */
   killed(): void;
+  /** Commits not yet durable, oldest first. */
+  unsynced(): readonly (readonly EncodedWrite[])[];
 }
 
 interface Side {
@@ -86,6 +92,13 @@ export class SimMember implements Host {
   keys: readonly Uint8Array[] | undefined;
   diskDelayMs = 2;
   diskFails = false;
+  /** Starts that found a torn database log, and a torn membership file. */
+  tornLogs = 0;
+  tornFiles = 0;
+  /** State that is being written. */
+  #unsyncedImage: Uint8Array | undefined;
+  /** Told when the process writes to its disk. */
+  #onWrite: (() => void) | undefined;
   paused = false;
   /** When its last pause began. */
   pausedAt = 0;
@@ -195,6 +208,52 @@ export class SimMember implements Host {
     }
     this.#connections.clear();
     this.#durable.length = 0;
+    this.#unsyncedImage = undefined;
+    this.#onWrite = undefined;
+  }
+
+  /**
+   * Crashes in the middle of the next disk write, or after a while without one. Of what was being written the first `share`
+   * (0 … 1) survives. `died` is told when it is over, also if the process ended otherwise meanwhile.
+   */
+  crashWriting(how: {
+    readonly silent: boolean;
+    readonly share: number;
+    readonly died: () => void;
+  }): void {
+    const { clock } = this.#world;
+    const boot = this.#boot;
+    let isOver = false;
+    const die = (): void => {
+      if (isOver) return;
+      isOver = true;
+      if (this.runs(boot)) {
+        this.#tear(how.share);
+        this.crash(how.silent);
+      }
+      how.died();
+    };
+    this.#onWrite = () => clock.after(this.diskDelayMs / 2, die);
+    clock.after(WRITE_WAIT_MS, die);
+  }
+
+  /** Something goes to the disk. */
+  writes(): void {
+    const told = this.#onWrite;
+    this.#onWrite = undefined;
+    told?.();
+  }
+
+  #tear(share: number): void {
+    if (this.diskFails) return;
+    const unsynced = this.program?.unsynced() ?? [];
+    if (unsynced.length > 0) {
+      this.platter = tornPlatter(this.platter, unsynced, share);
+      this.tornLogs++;
+    }
+    if (this.disk === undefined || this.#unsyncedImage === undefined) return;
+    this.disk = tornFile(this.disk, this.#unsyncedImage, share);
+    this.tornFiles++;
   }
 
   keepOldDisk(): void {
@@ -416,8 +475,11 @@ export class SimMember implements Host {
     }
     const bytes = encodeImage((this.swim as Swim).image());
     const waiting = this.#durable.splice(0);
+    this.#unsyncedImage = bytes;
+    this.writes();
     world.clock.after(this.diskDelayMs, () => {
       if (!this.runs(boot)) return;
+      if (this.#unsyncedImage === bytes) this.#unsyncedImage = undefined;
       const ok = !this.diskFails;
       if (ok) this.disk = bytes;
       else this.#durable.unshift(...waiting);

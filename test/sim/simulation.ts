@@ -16,7 +16,7 @@ import { errorMessage } from "#lib/errors.ts";
 import { SeededRandom } from "#lib/random.ts";
 import { AlertRun, type PlantedAlertBug } from "./alert-run.ts";
 import { Checker } from "./checker.ts";
-import { begin, formStrangers, type Stage, settleKeys } from "./faults.ts";
+import { begin, formStrangers, type Stage, settleKeys, tornShare } from "./faults.ts";
 import { CALM, Network, pair } from "./network.ts";
 import { plainOperator } from "./operator.ts";
 import { drawPlan, type Plan, type Theme } from "./plan.ts";
@@ -139,11 +139,16 @@ class Simulation {
       mayBeRemoved: new Set<MemberId>(),
       mustBeRemoved: new Map<MemberId, MemberId>(),
       unsteady: new Set<MemberId>(),
+      liedAbout: new Set<MemberId>(),
       mover: undefined,
       clones: [],
       strangers: [],
       phase: "safety",
       endpoints: alerts?.endpoints,
+      count: (what) => {
+        this.#counters[what] = (this.#counters[what] ?? 0) + 1;
+      },
+      died: (fault) => alerts?.faultBegins(fault),
       trace: this.#trace,
     };
     this.checker.mild = plan.style === "mild";
@@ -151,6 +156,7 @@ class Simulation {
     this.checker.calm = plan.style === "none";
     this.checker.sealed = plan.sealed;
     this.checker.unsteady = this.#stage.unsteady;
+    this.checker.liedAbout = this.#stage.liedAbout;
   }
 
   play(): void {
@@ -163,6 +169,10 @@ class Simulation {
   result(): RunResult {
     for (const index of this.#last.keys()) this.#collect(index);
     this.#alerts?.collect(this.#counters);
+    for (const { tornLogs, tornFiles } of this.#members) {
+      this.#counters["torn-logs"] = (this.#counters["torn-logs"] ?? 0) + tornLogs;
+      this.#counters["torn-files"] = (this.#counters["torn-files"] ?? 0) + tornFiles;
+    }
     return {
       plan: this.#plan,
       failures: this.checker.failures,
@@ -226,7 +236,7 @@ class Simulation {
     this.#alerts?.begin(start);
     for (const fault of this.#plan.faults) {
       clock.at(start + fault.at, () => {
-        this.#alerts?.faultBegins(fault);
+        if (tornShare(fault) === undefined) this.#alerts?.faultBegins(fault);
         begin(this.#stage, fault);
       });
     }
