@@ -89,7 +89,13 @@ export class Member {
     const member = new Member(options, ports);
     mkdirSync(options.directory, { recursive: true });
     member.configure({});
-    await member.start();
+    try {
+      await member.start();
+    } catch (error) {
+      // Nobody else has it to stop it.
+      await member.kill("SIGKILL");
+      throw error;
+    }
     return member;
   }
 

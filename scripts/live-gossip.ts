@@ -2,7 +2,8 @@
  * A cluster of real members on loopback addresses whose membership is watched from outside: through the lines that members log
  * when their view changes, and through their counters.
  *
- * Members are started one after the other, so that thirty of them fit on two cores.
+ * Members are started two at a time, so that thirty of them fit on two cores. Whatever is waited for ends at the deadline
+ * that `within` sets; a member that is in an unknown state then is given up, and the others go on without it.
  */
 
 import {
@@ -18,8 +19,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Member, until } from "./lab.ts";
 
-/** For anything that is waited for, milliseconds. */
-const WAIT_MS = 60_000;
+/** For an answer of a member's API, milliseconds; an add may wait for the new member for 30 s. */
+const ANSWER_MS = 35_000;
+/** Members that start at once. */
+const STARTS_AT_ONCE = 2;
+/** Said when a deadline ends a wait of no particular kind. */
+const OVER = "the time limit of this part is over";
 /** Between two looks at the logs, milliseconds. */
 const LOOK_EVERY_MS = 20;
 /** Between two questions to the members, milliseconds. */
@@ -66,11 +71,15 @@ export class LiveGossip {
   readonly #key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64");
   readonly #changes: Change[] = [];
   #next = 0;
+  /** When everything that is under way is given up, as `performance.now` tells it. */
+  #deadline = Number.POSITIVE_INFINITY;
+  #formed = false;
 
-  static async start(count: number): Promise<LiveGossip> {
+  /** Starts that many members, each alone. Rejects, leaving nothing behind, when they are not all up in time. */
+  static async start(count: number, limitMs: number): Promise<LiveGossip> {
     const cluster = new LiveGossip();
     try {
-      for (let place = 0; place < count; place++) await cluster.#startMember(place);
+      await cluster.within(limitMs, () => cluster.#startAll(count));
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -78,22 +87,39 @@ export class LiveGossip {
     }
   }
 
+  /** Whether everybody saw everybody once. */
+  get formed(): boolean {
+    return this.#formed;
+  }
+
+  /** Does something within a time. Rejects with what was waited for when it is over. */
+  async within<T>(limitMs: number, run: () => Promise<T>): Promise<T> {
+    this.#deadline = performance.now() + limitMs;
+    try {
+      if (limitMs <= 0) throw new Error(OVER);
+      return await run();
+    } finally {
+      this.#deadline = Number.POSITIVE_INFINITY;
+    }
+  }
+
   /** Adds everybody through the first at once; milliseconds until all see all. */
   async joinAll(): Promise<number> {
     const began = Date.now();
     await Promise.all(this.#members.slice(1).map((member) => this.#add(member)));
-    await until("all see all", WAIT_MS, () => this.#allSeeAll());
+    await until("all see all", this.#left, () => this.#allSeeAll());
     const last = this.#changes.reduce((latest, { at }) => Math.max(latest, at), began);
-    await Bun.sleep(SETTLE_MS);
+    this.#formed = true;
+    await this.#sleep(SETTLE_MS);
     return last - began;
   }
 
   /** Traffic and memory while nothing happens. */
   async quiet(forMs: number): Promise<Quiet> {
-    await Bun.sleep(SETTLE_MS);
+    await this.#sleep(SETTLE_MS);
     const before = await this.#counters();
     const began = performance.now();
-    await Bun.sleep(forMs);
+    await this.#sleep(forMs);
     const after = await this.#counters();
     const per = this.#members.length * ((performance.now() - began) / 1_000);
     const sum = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
@@ -116,38 +142,42 @@ export class LiveGossip {
    */
   async replaceOne(): Promise<{ deadMs: number; removedMs: number; joinedMs: number }> {
     const victim = this.#pick();
+    this.#forget(victim);
+    const others = [...this.#members];
     const killed = Date.now();
     await victim.process.kill("SIGKILL");
-    const others = this.#members.filter((member) => member !== victim);
     const deadMs = (await this.#seenBy(others, victim.id, "dead", killed)) - killed;
-    await Bun.sleep(SETTLE_MS);
+    await this.#sleep(SETTLE_MS);
     const removing = Date.now();
-    await call(this.#first, "DELETE", `cluster/members/${victim.id}`);
+    await this.#call(this.#first, "DELETE", `cluster/members/${victim.id}`);
     const all = await this.#seenBy(others, victim.id, "removed", removing);
     const removedMs = all - this.#firstSeen(victim.id, "removed", removing);
-    rmSync(victim.process.directory, { recursive: true, force: true });
-    this.#members.splice(this.#members.indexOf(victim), 1);
-    await Bun.sleep(SETTLE_MS);
+    await this.#sleep(SETTLE_MS);
     const fresh = await this.#startMember(victim.place);
-    const adding = Date.now();
-    await this.#add(fresh);
-    const seen = await this.#seenBy(others, fresh.id, "alive", adding);
-    await Bun.sleep(SETTLE_MS);
-    return { deadMs, removedMs, joinedMs: seen - adding };
+    return this.#orGiveUp(fresh, async () => {
+      const adding = Date.now();
+      await this.#add(fresh);
+      const seen = await this.#seenBy(others, fresh.id, "alive", adding);
+      await this.#sleep(SETTLE_MS);
+      return { deadMs, removedMs, joinedMs: seen - adding };
+    });
   }
 
   /** Stops a member gracefully and starts it again; milliseconds until every other one knew that it left. */
   async leaveAndReturn(): Promise<number> {
     const member = this.#pick();
     const others = this.#members.filter((other) => other !== member);
-    const began = Date.now();
-    await member.process.kill("SIGTERM");
-    const all = await this.#seenBy(others, member.id, "left", began);
-    const back = Date.now();
-    await member.process.start();
-    await this.#seenBy(others, member.id, "alive", back);
-    await Bun.sleep(SETTLE_MS);
-    return all - began;
+    return this.#orGiveUp(member, async () => {
+      const began = Date.now();
+      const stopped = member.process.kill("SIGTERM");
+      const all = await this.#seenBy(others, member.id, "left", began);
+      await Promise.race([stopped, this.#over()]);
+      const back = Date.now();
+      await member.process.start();
+      await this.#seenBy(others, member.id, "alive", back);
+      await this.#sleep(SETTLE_MS);
+      return all - began;
+    });
   }
 
   /** Stops a process for a while and lets it run on; marks of anybody in any view meanwhile and shortly after. */
@@ -155,9 +185,12 @@ export class LiveGossip {
     const member = this.#pick();
     const began = Date.now();
     await member.process.kill("SIGSTOP");
-    await Bun.sleep(forMs);
-    await member.process.kill("SIGCONT");
-    await Bun.sleep(2 * SETTLE_MS);
+    try {
+      await this.#sleep(forMs);
+    } finally {
+      await member.process.kill("SIGCONT");
+    }
+    await this.#sleep(2 * SETTLE_MS);
     return this.#marks(began);
   }
 
@@ -167,18 +200,18 @@ export class LiveGossip {
     const running = Array.from({ length: loops }, () =>
       Bun.spawn(["sh", "-c", "while :; do :; done"], { stdin: "ignore" }),
     );
-    await Bun.sleep(forMs);
-    for (const loop of running) loop.kill("SIGKILL");
+    try {
+      await this.#sleep(forMs);
+    } finally {
+      for (const loop of running) loop.kill("SIGKILL");
+    }
     await Promise.all(running.map((loop) => loop.exited));
-    await Bun.sleep(2 * SETTLE_MS);
+    await this.#sleep(2 * SETTLE_MS);
     return this.#marks(began);
   }
 
   async stop(): Promise<void> {
-    for (const { process } of this.#members) {
-      await process.kill("SIGCONT");
-      await process.kill("SIGKILL");
-    }
+    await Promise.all(this.#members.map(({ process }) => kill(process)));
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
@@ -186,6 +219,56 @@ export class LiveGossip {
     const first = this.#members[0];
     if (first === undefined) throw new Error("the cluster has no member");
     return first;
+  }
+
+  /** Milliseconds until the deadline; throws when it is over. */
+  get #left(): number {
+    const left = this.#deadline - performance.now();
+    if (left <= 0) throw new Error(OVER);
+    return left;
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    if (ms > this.#left) throw new Error(OVER);
+    await Bun.sleep(ms);
+  }
+
+  /** Rejects at the deadline. */
+  async #over(): Promise<never> {
+    await Bun.sleep(this.#left);
+    throw new Error(OVER);
+  }
+
+  async #startAll(count: number): Promise<void> {
+    await this.#startMember(0);
+    let place = 1;
+    const lane = async (): Promise<void> => {
+      while (place < count) {
+        if (performance.now() > this.#deadline) {
+          throw new Error(`${this.#members.length} of ${count} members started in time`);
+        }
+        await this.#startMember(place++);
+      }
+    };
+    // Each lane ends before any of them is believed: a member that starts late is stopped with the others.
+    const ended = await Promise.allSettled(Array.from({ length: STARTS_AT_ONCE }, lane));
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
+  }
+
+  /** A member that an interrupted piece of work leaves in an unknown state is killed and not watched any more. */
+  async #orGiveUp<T>(member: Watched, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      this.#forget(member);
+      await kill(member.process);
+      throw error;
+    }
+  }
+
+  #forget(member: Watched): void {
+    const at = this.#members.indexOf(member);
+    if (at >= 0) this.#members.splice(at, 1);
   }
 
   async #startMember(place: number): Promise<Watched> {
@@ -197,9 +280,13 @@ export class LiveGossip {
     });
     const member = { process, id: "", place, read: 0 };
     this.#members.push(member);
-    const view = (await call(member, "GET", "cluster")) as { readonly "local-member-id": string };
-    member.id = view["local-member-id"];
-    return member;
+    return this.#orGiveUp(member, async () => {
+      const view = (await this.#call(member, "GET", "cluster")) as {
+        readonly "local-member-id": string;
+      };
+      member.id = view["local-member-id"];
+      return member;
+    });
   }
 
   /** An add may be repeated: on crowded cores its first dial can time out. */
@@ -207,10 +294,10 @@ export class LiveGossip {
     const body = { "rpc-address": member.process.rpcAddress };
     for (let left = ADD_TRIES; ; left--) {
       try {
-        await call(this.#first, "POST", "cluster/members", body);
+        await this.#call(this.#first, "POST", "cluster/members", body);
         return;
       } catch (error) {
-        if (left <= 1) throw error;
+        if (left <= 1 || performance.now() > this.#deadline) throw error;
       }
     }
   }
@@ -226,7 +313,7 @@ export class LiveGossip {
     await Bun.sleep(ASK_EVERY_MS);
     this.#look();
     for (const member of this.#members) {
-      const view = (await call(member, "GET", "cluster")) as {
+      const view = (await this.#call(member, "GET", "cluster")) as {
         readonly members: readonly { readonly status: string }[];
       };
       const alive = view.members.filter(({ status }) => status === "alive").length;
@@ -243,7 +330,7 @@ export class LiveGossip {
     since: number,
   ): Promise<number> {
     const when = new Map<number, number>();
-    await until(`${status} in every view`, WAIT_MS, async () => {
+    await until(`${status} in every view`, this.#left, async () => {
       await Bun.sleep(LOOK_EVERY_MS);
       this.#look();
       for (const change of this.#changes) {
@@ -306,10 +393,21 @@ export class LiveGossip {
     }
   }
 
+  async #call(member: Watched, method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await fetch(`${member.process.url}/kapacitor/v1/${path}`, {
+      method,
+      signal: AbortSignal.timeout(Math.ceil(Math.min(ANSWER_MS, this.#left))),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
   async #counters(): Promise<Record<string, number>> {
     const sums: Record<string, number> = {};
     for (const member of this.#members) {
-      const vars = (await call(member, "GET", "debug/vars")) as {
+      const vars = (await this.#call(member, "GET", "debug/vars")) as {
         readonly kapacitor: Readonly<
           Record<string, { readonly name: string; readonly values: Record<string, number> }>
         >;
@@ -323,19 +421,10 @@ export class LiveGossip {
   }
 }
 
-async function call(
-  member: Watched,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const answer = await fetch(`${member.process.url}/kapacitor/v1/${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return text === "" ? undefined : JSON.parse(text);
+/** Ends a process whatever it is doing. */
+async function kill(process: Member): Promise<void> {
+  await process.kill("SIGCONT");
+  await process.kill("SIGKILL");
 }
 
 function memoryOf(pid: number): { readonly resident: number; readonly proportional: number } {
