@@ -137,7 +137,10 @@ export function hourOf(seed: number, n = 100, forMs = HOUR_MS): readonly Figure[
   const { village } = formed(n, seed);
   const { healthy, slow } = falseDeaths(village, forMs);
   const span = `${forMs / 60_000} virtual minutes, 4 slow members`;
-  return [atMost(`false DEAD, ${span}: healthy`, healthy, 0), atMost("  slow ones", slow, 1)];
+  return [
+    atMost(`false DEAD, ${span}: at healthy ones`, healthy, 0),
+    atMost("  at slow ones", slow, 1),
+  ];
 }
 
 interface Measured {
