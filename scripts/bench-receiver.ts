@@ -106,23 +106,33 @@ async function probe({ base, path, perSecond, seconds }: ProbeOrder): Promise<Pr
   const start = performance.now();
   const firstSecond = Math.floor((performance.timeOrigin + start) / 1000) - 100_000;
   let sent = 0;
+  let refused: string | undefined;
+  const refuse = (why: string): void => {
+    refused ??= why;
+  };
   for (let seq = 0; seq < Math.ceil(perSecond * seconds); seq++) {
     await Bun.sleep(Math.max(0, start + (seq * 1000) / perSecond - performance.now()));
-    const connection = free.pop();
+    // In turn, so that none is idle for so long that the server closes it.
+    const connection = free.shift();
     // All wait for an answer: the server's delays of these are in the figures already.
     if (connection === undefined) continue;
     const line = `probe,src=bench v=100,seq=${seq}i ${firstSecond + seq}000000000\n`;
     const { bytes } = post(path, new TextEncoder().encode(line), 1);
     sent++;
     underWay.set(seq, performance.now());
-    void connection.send(bytes).then(
-      () => free.push(connection),
-      () => {},
+    connection.send(bytes).then(
+      ({ status }) => {
+        if (status !== 204) refuse(`a probe was answered ${status}`);
+        free.push(connection);
+      },
+      (error: Error) => refuse(error.message),
     );
   }
   const late = performance.now() + LATE_MS;
   while (underWay.size > 0 && performance.now() < late) await Bun.sleep(10);
   for (const connection of free) connection.close();
+  // A probe that was not taken is not lost, and its figure would mean nothing.
+  if (refused !== undefined) console.error(`probe: ${refused}`);
   const sorted = delays.toSorted((a, b) => a - b);
   const report = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
   const lost = underWay.size;
