@@ -130,7 +130,9 @@ export class AlertProgram implements Program {
       open: ({ name = "" }) => ({
         async send({ event }, signal) {
           const outcome = await endpoints.request(member, boot, { name, event, signal });
-          if (outcome.kind === "sent") witness.finishedSend(member, event, name);
+          // An answer to a send that was given up reaches nobody.
+          const isHeard = outcome.kind === "sent" && !signal.aborted;
+          if (isHeard) witness.finishedSend(member, event, name);
           return outcome;
         },
       }),

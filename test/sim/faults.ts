@@ -268,6 +268,8 @@ function replaceMachine(stage: Stage, target: SimMember, fault: Fault, later: La
 
 /** A process with a copy of the member's disk runs on another machine (U31). */
 function clone(stage: Stage, target: SimMember, fault: Fault, later: Later): void {
+  // Nobody copies a disk that fails; and what is insisted on against a copy must get to the disk.
+  if (target.diskFails) return;
   const { world } = stage;
   if (target.state !== "up" || target.disk === undefined || stage.clones.length > 0) return;
   // Its address changes too, for a while: see `move`.

@@ -14,8 +14,9 @@ export class Absences {
   readonly #delayMs: number;
   readonly #links = new Map<MemberId, LinkState>();
   readonly #deadSince = new Map<MemberId, number>();
-  readonly #dead = new Set<MemberId>();
-  /** Called dead, but a connection came up since: alive, whatever gossip still says. */
+  /** Dead or left by the view. */
+  readonly #away = new Set<MemberId>();
+  /** Of these, whose connection came up since: there again, whatever gossip still says. */
   readonly #revived = new Set<MemberId>();
 
   constructor(delayMs: number) {
@@ -25,7 +26,7 @@ export class Absences {
   setLink(member: MemberId, state: LinkState): void {
     this.#links.set(member, state);
     if (state !== "up") this.#revived.delete(member);
-    else if (this.#dead.has(member)) {
+    else if (this.#away.has(member)) {
       this.#revived.add(member);
       this.#deadSince.delete(member);
     }
@@ -45,7 +46,7 @@ export class Absences {
       const reason = this.#evidence(member, now);
       if (reason !== undefined) gone.set(member.id, reason);
     }
-    for (const map of [this.#deadSince, this.#dead, this.#revived]) {
+    for (const map of [this.#deadSince, this.#away, this.#revived]) {
       for (const id of map.keys()) if (!present.has(id)) map.delete(id);
     }
     // A connection may come up before the view knows of its member, and is not told again.
@@ -66,15 +67,19 @@ export class Absences {
   }
 
   #evidence(member: MemberView, now: number): Reason | undefined {
-    if (member.status === "dead") this.#dead.add(member.id);
+    const { status } = member;
+    if (status === "dead" || status === "left") this.#away.add(member.id);
     else {
-      this.#dead.delete(member.id);
-      this.#deadSince.delete(member.id);
+      this.#away.delete(member.id);
       this.#revived.delete(member.id);
     }
-    if (member.status === "left" || member.status === "leaving") return "gone_left";
+    if (status !== "dead") this.#deadSince.delete(member.id);
+    if (status === "leaving") return "gone_left";
+    // It asks what was told and acts on the answer: from then on it has to be reckoned with and told.
+    if (this.#revived.has(member.id)) return undefined;
+    if (status === "left") return "gone_left";
     if (this.#links.get(member.id) === "refused") return "gone_refused";
-    if (member.status !== "dead" || this.#revived.has(member.id)) return undefined;
+    if (status !== "dead") return undefined;
     if (member.crashEvidence) return "gone_dead_refused";
     const since = this.#deadSince.get(member.id) ?? now;
     this.#deadSince.set(member.id, since);

@@ -19,8 +19,8 @@ export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 export const BATCHES_IN_FLIGHT_MAX = 4;
 /** … and when only notices are to be sent. */
 export const NOTICE_BATCHES_IN_FLIGHT_MAX = 16;
-/** Retry of a batch that failed: doubles between these, ms. */
-export const RESEND_MIN_MS = 100;
+/** Retry of a batch that failed: doubles between these, ms. The first one is within the grace of the next in rank. */
+export const RESEND_MIN_MS = 30;
 export const RESEND_MAX_MS = 2000;
 
 /** Completions in one page of a pull, and pages asked for in a row; the rest comes with the next sync. */

@@ -21,7 +21,10 @@ import {
 import { type Batch, type HoldNotice, laneKey, type Notice } from "./notices.ts";
 
 interface Flight {
+  /** Without HOLDs. */
   readonly notices: readonly Notice[];
+  /** HOLDs by lane, without those whose send has ended since. */
+  readonly holds: Map<string, HoldNotice> | undefined;
   readonly events: readonly Held[];
 }
 
@@ -51,7 +54,7 @@ export class PeerQueue {
       this.#holds.set(laneKey(notice), notice);
       return true;
     }
-    if (notice.kind === "done") this.#holds.delete(laneKey(notice));
+    if (notice.kind === "done") this.#endHold(laneKey(notice));
     this.#notices.push(notice);
     if (this.#notices.length <= NOTICES_MAX) return true;
     this.#notices.splice(0, this.#notices.length - NOTICES_MAX);
@@ -80,17 +83,14 @@ export class PeerQueue {
     const isFull = this.#flights.size >= BATCHES_IN_FLIGHT_MAX;
     if (isFull && this.#flights.size >= NOTICE_BATCHES_IN_FLIGHT_MAX) return undefined;
     const max = this.#singly > 0 ? 1 : BATCH_NOTICES_MAX;
-    const notices = this.#notices.splice(0, max);
-    for (const [key, hold] of this.#holds) {
-      if (notices.length >= max) break;
-      this.#holds.delete(key);
-      notices.push(hold);
-    }
+    const kept = this.#notices.splice(0, max);
+    const holds = this.#takeHolds(max - kept.length);
+    const notices = holds === undefined ? kept : [...kept, ...holds.values()];
     const eventsMax = this.#singly > 0 ? 1 - notices.length : BATCH_EVENTS_MAX;
     const events = isFull ? [] : this.#takeEvents(to, eventsMax);
     if (notices.length === 0 && events.length === 0) return undefined;
     this.#singly = Math.max(0, this.#singly - 1);
-    this.#flights.set(number, { notices, events });
+    this.#flights.set(number, { notices: kept, holds, events });
     const before = events.map((held) => (held.producer ? held.before : undefined));
     return { notices, events: events.map((held) => held.event), before };
   }
@@ -115,13 +115,16 @@ export class PeerQueue {
     const flight = this.#flights.get(number);
     if (flight === undefined) return "unknown";
     this.#flights.delete(number);
-    const size = flight.notices.length + flight.events.length;
+    const size = flight.notices.length + (flight.holds?.size ?? 0) + flight.events.length;
     if (why === "refused") {
       if (size <= 1) return "dropped";
       this.#singly = size;
     }
-    const kept = flight.notices.filter((notice) => notice.kind !== "hold");
-    this.#notices = [...kept, ...this.#notices];
+    this.#notices = [...flight.notices, ...this.#notices];
+    // The next beat is a third of the delay away: with two of them lost, the others would wait no longer.
+    for (const [lane, hold] of flight.holds ?? []) {
+      if (!this.#holds.has(lane)) this.#holds.set(lane, hold);
+    }
     this.#events = [...flight.events, ...this.#events];
     // Batches that fail together are one failure.
     if (now < this.#retryAt) return "again";
@@ -142,6 +145,23 @@ export class PeerQueue {
 
   #hasWork(): boolean {
     return this.#notices.length > 0 || this.#events.length > 0 || this.#holds.size > 0;
+  }
+
+  #takeHolds(max: number): Map<string, HoldNotice> | undefined {
+    if (max <= 0 || this.#holds.size === 0) return undefined;
+    const taken = new Map<string, HoldNotice>();
+    for (const [lane, hold] of this.#holds) {
+      if (taken.size >= max) break;
+      this.#holds.delete(lane);
+      taken.set(lane, hold);
+    }
+    return taken;
+  }
+
+  /** A send has ended: what said that it lasts must not be said again. */
+  #endHold(lane: string): void {
+    this.#holds.delete(lane);
+    for (const { holds } of this.#flights.values()) holds?.delete(lane);
   }
 
   /** Events that are settled meanwhile, or that came from the peer itself, need not travel. */

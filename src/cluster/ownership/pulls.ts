@@ -67,6 +67,8 @@ export class Pulls {
   #table = 0;
   /** Until then members whose connection was lost are waited for too; core time. */
   #patientUntil = Number.NEGATIVE_INFINITY;
+  /** Until then what is remembered of members that went is old news: they may be back; core time. */
+  #startedUntil = Number.NEGATIVE_INFINITY;
 
   constructor(host: PullHost) {
     this.#host = host;
@@ -91,6 +93,7 @@ export class Pulls {
   started(): void {
     const wait = Math.min(SETTLE_WAIT_MAX_MS, this.#host.delayMs);
     const until = this.#host.now() + wait;
+    this.#startedUntil = until;
     this.#shut({ until, expect: this.#present(), extend: true, afterFirstMs: this.#waitMs() });
     this.#armSync();
   }
@@ -169,12 +172,18 @@ export class Pulls {
   openIfAllowed(): void {
     const isPatient = this.#host.now() < this.#patientUntil;
     const isAway = (member: MemberId): boolean =>
-      this.#host.isAway(member) || (!isPatient && this.#host.isLost(member));
+      this.#isAway(member) || (!isPatient && this.#host.isLost(member));
     if (this.#gate.tryOpen(isAway)) this.#host.opened();
   }
 
   #present(): readonly MemberId[] {
-    return this.#host.others().filter((member) => !this.#host.isAway(member));
+    return this.#host.others().filter((member) => !this.#isAway(member));
+  }
+
+  /** After a start only what was seen since counts (U30): who had left before may have come back meanwhile. */
+  #isAway(member: MemberId): boolean {
+    if (this.#host.now() >= this.#startedUntil) return this.#host.isAway(member);
+    return !this.#host.others().includes(member);
   }
 
   #waitMs(): number {
