@@ -142,7 +142,9 @@ export class Syncer {
       path.dialTimer = undefined;
       if (core.table.get(entry.id) !== entry) return;
       if (entry.rank !== DEAD && entry.rank !== LEFT) return;
-      if (core.table.amongFirst(entry, DIALLERS)) this.request(entry, "heal");
+      // Where a cut has healed in part, the three may all be on the wrong side: every other time it is others' turn.
+      const turn = path.dials % 2 === 0 ? path.dials : 0;
+      if (core.table.amongFirst(entry, DIALLERS, turn)) this.request(entry, "heal");
       this.heal(entry);
     });
   }

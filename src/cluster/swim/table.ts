@@ -193,9 +193,9 @@ export class MemberTable {
     return picked;
   }
 
-  /** Whether self is among the `first` live members in a hash order that is the same everywhere. */
-  amongFirst(target: Entry, first: number): boolean {
-    const { hash } = target.known;
+  /** Whether self is among the `first` live members in a hash order that is the same everywhere; another for each turn. */
+  amongFirst(target: Entry, first: number, turn = 0): boolean {
+    const hash = target.known.hash ^ Math.imul(turn, 0x9e3779b1);
     const own = orderOf(hash, this.#ids.learn(this.#self).hash);
     let before = 0;
     for (const other of this.live) {

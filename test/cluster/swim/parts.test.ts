@@ -224,6 +224,28 @@ describe("table", () => {
     }
     expect(first).toBe(3);
   });
+
+  test("everybody is among the first for some turn", () => {
+    const random = new SeededRandom(4);
+    const ids = Array.from({ length: 12 }, () => randomUuid(random.bytes(16)));
+    const state = {
+      epoch: 1,
+      incarnation: 1,
+      rank: 0,
+      profile: profileA,
+      reason: "silent",
+    } as const;
+    const self = randomUuid(random.bytes(16));
+    const table = new MemberTable(new IdTable(), self);
+    for (const id of [self, ...ids]) table.add(id, state, 0);
+    const targets = Array.from({ length: 20 }, () =>
+      table.add(randomUuid(random.bytes(16)), { ...state, rank: 2 }, 0),
+    );
+    for (const target of targets) {
+      const turns = Array.from({ length: 30 }, (_, turn) => table.amongFirst(target, 3, turn));
+      expect(turns.includes(true)).toBe(true);
+    }
+  });
 });
 
 describe("join rules", () => {
