@@ -72,6 +72,9 @@ export function add(
         if (adder.swim === undefined || adder.paused || own === undefined || own.rank === 4) {
           return done(false, "adder gone");
         }
+        // As the daemon has it: the answer came late, and this member belongs to another cluster meanwhile.
+        if (adder.swim.clusterId !== parsed.offer.clusterId)
+          return done(false, "removed meanwhile");
         adder.whenDurable(() => done(true));
         adder.input({ kind: "admit", version: own.version, profile: own.profile });
       });
