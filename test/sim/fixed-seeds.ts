@@ -43,4 +43,16 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
   ["alerts", 3920, "a member whose removal failed gave up events that only their producers had"],
   ["alerts", 4657, "a removal that waited was recorded in the cluster its member began meanwhile"],
   ["membership", 75, "a hint of a member that is alone waited for ever"],
+  [
+    "alerts",
+    1419,
+    "the last one to leave sent at once when it started, though others had come back",
+  ],
+  [
+    "alerts",
+    3838,
+    "a HOLD that was refused for now was said again later than the next owner waits",
+  ],
+  ["alerts", 4566, "HOLDs that were refused for now were not said again before the next beat"],
+  ["membership", 5149, "a cut that healed in part stayed, because the same three dialled for ever"],
 ];

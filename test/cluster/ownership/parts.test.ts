@@ -237,4 +237,17 @@ describe("who is gone", () => {
     expect(reason(absences, view("dead"), 9001)).toBeUndefined();
     expect(reason(absences, view("dead"), 10_001)).toBe("gone_dead_silent");
   });
+
+  test("who left and is connected again is there, whatever gossip still says", () => {
+    const absences = new Absences(1000);
+    absences.setLink(memberId(2), "up");
+    expect(reason(absences, view("left"), 0)).toBe("gone_left");
+    absences.setLink(memberId(2), "lost");
+    expect(reason(absences, view("left"), 1)).toBe("gone_left");
+    absences.setLink(memberId(2), "up");
+    expect(reason(absences, view("left"), 2)).toBeUndefined();
+    expect(reason(absences, view("alive"), 3)).toBeUndefined();
+    expect(reason(absences, view("leaving"), 4)).toBe("gone_left");
+    expect(reason(absences, view("left"), 5)).toBe("gone_left");
+  });
 });
