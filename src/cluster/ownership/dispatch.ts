@@ -7,7 +7,7 @@
 
 import type { MemberId } from "../ports.ts";
 import { Failures } from "./failures.ts";
-import { addTold, type Held, Lanes, type Work } from "./held.ts";
+import { addTold, type Held, type Lane, Lanes, type Work } from "./held.ts";
 import { LaneRunner, type LaneRunnerHost } from "./lane-runner.ts";
 import { HOLDS_PER_DELAY } from "./limits.ts";
 import type { CompletionEntry, LaneId, Notice, PassNotice } from "./notices.ts";
@@ -15,7 +15,7 @@ import { Progress } from "./progress.ts";
 import type { Reason } from "./reasons.ts";
 import { Rounds } from "./rounds.ts";
 import { Sends, type SendsHost } from "./sends.ts";
-import { compareStamps } from "./stamp.ts";
+import { compareStamps, type Stamp } from "./stamp.ts";
 import { Turns } from "./turns.ts";
 
 /** What dispatching needs around it, also for its parts. */
@@ -133,7 +133,7 @@ export class Dispatch {
       lane.heldSince = undefined;
       lane.renewedAt = this.#host.now();
     }
-    for (const work of [...lane.works]) this.#closeIfOlder(work, entry, via);
+    for (const work of upTo(lane, entry.stamp)) this.#closeIfOlder(work, entry, via);
     this.#runner.run(lane);
   }
 
@@ -302,6 +302,19 @@ export class Dispatch {
     this.#sends.cutOff(work, "send_cancelled_leaving");
     return true;
   }
+}
+
+/**
+ * The works of a lane that are not newer than this. They stand in order of their stamps, but for one that is being sent, at
+ * the head, and those that only this member sends: so a long lane is not gone through for each of its events.
+ */
+function upTo(lane: Lane, stamp: Stamp): readonly Work[] {
+  const found: Work[] = [];
+  for (const [place, work] of lane.works.entries()) {
+    if (compareStamps(work.held.stamp, stamp) <= 0) found.push(work);
+    else if (place > 0 && !work.held.solo) break;
+  }
+  return found;
 }
 
 /** Reasons after which the handler is known to have been told. */
