@@ -73,7 +73,8 @@ export class Checker {
     const { swim } = member;
     if (swim === undefined) return;
     const highest = this.#incarnations.get(member.id) ?? 0;
-    if (swim.incarnation < highest && !this.unsteady.has(member.id)) {
+    const mayFall = this.unsteady.has(member.id) || this.liedAbout.has(member.id);
+    if (swim.incarnation < highest && !mayFall) {
       const at = momentOf(member, now);
       this.fail(`A2 at ${at}: own incarnation fell from ${highest} to ${swim.incarnation}`);
     }

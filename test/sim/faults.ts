@@ -234,7 +234,8 @@ function oldDisk(stage: Stage, target: SimMember, later: Later): void {
     for (const [id, by] of stage.mustBeRemoved) {
       if (by === target.id) stage.mustBeRemoved.delete(id);
     }
-    target.start(true);
+    // A boot number that was raised above a lie is known to the others; who forgets it gives way to itself for ever.
+    target.start(!stage.liedAbout.has(target.id));
   });
 }
 

@@ -431,7 +431,10 @@ class Simulation {
     this.#counters["duplicates-stopped"] = (this.#counters["duplicates-stopped"] ?? 0) + 1;
     const copy = this.#stage.clones.find((one) => one.id === member.id);
     if (member.role !== "member" || copy === undefined) {
-      if (member.role === "member") this.checker.fail(`A1: ${member.index} gave way to nobody`);
+      const isLie = this.checker.liedAbout.has(member.id);
+      if (member.role === "member" && !isLie) {
+        this.checker.fail(`A1: ${member.index} gave way to nobody`);
+      }
       return;
     }
     // Numbers at the start: who insists on the identity takes a larger one than the other has.

@@ -156,8 +156,10 @@ export function nextStart(
   wallMs: number,
   random: Random,
 ): StartNumbers {
-  const fresh = (BigInt(Math.max(0, Math.floor(wallMs))) << 16n) | BigInt(random.below(65536));
-  const boot = last !== undefined && fresh <= last.boot ? last.boot + 1n : fresh;
+  const dice = BigInt(random.below(65536));
+  const fresh = (BigInt(Math.max(0, Math.floor(wallMs))) << 16n) | dice;
+  // Not simply the next one: of an old copy of the disk there may be several starts, and sealed packets must differ.
+  const boot = last !== undefined && fresh <= last.boot ? last.boot + 1n + dice : fresh;
   const incarnation = (last?.incarnation ?? 0) + 1;
   return { boot, incarnation, reserved: incarnation + INCARNATION_RESERVE };
 }
