@@ -37,7 +37,7 @@ export class LoadFeed {
   readonly #cluster: TestCluster;
   readonly #options: FeedOptions;
   readonly #leftOut = new Set<ClusterMember>();
-  readonly #writes = new Set<Promise<void>>();
+  readonly #writes = new Map<Promise<void>, ClusterMember>();
   readonly #waiting: { readonly alerts: number; readonly resolve: () => void }[] = [];
 
   constructor(cluster: TestCluster, options: FeedOptions) {
@@ -54,15 +54,17 @@ export class LoadFeed {
     return promise;
   }
 
-  /** Writes no more to this member. */
-  leaveOut(member: ClusterMember): void {
+  /** Writes no more to this member; resolves when no write to it is under way. */
+  async leaveOut(member: ClusterMember): Promise<void> {
     this.#leftOut.add(member);
+    const underWay = [...this.#writes].filter(([, to]) => to === member);
+    await Promise.all(underWay.map(([write]) => write));
   }
 
   /** Resolves when every write is answered or given up. */
   async settled(): Promise<void> {
     await this.done;
-    await Promise.all(this.#writes);
+    await Promise.all(this.#writes.keys());
   }
 
   async #run(): Promise<void> {
@@ -91,15 +93,15 @@ export class LoadFeed {
     }
   }
 
-  #write({ process }: ClusterMember, body: string, keys: readonly string[]): void {
+  #write(member: ClusterMember, body: string, keys: readonly string[]): void {
     // A killed member refuses; a stopped one finds it in its sockets when it goes on.
-    const write = writeTo(process, body, WRITE_TIMEOUT_MS).then(
+    const write = writeTo(member.process, body, WRITE_TIMEOUT_MS).then(
       () => {
         for (const key of keys) this.taken.add(key);
       },
       () => {},
     );
-    this.#writes.add(write);
+    this.#writes.set(write, member);
     void write.finally(() => this.#writes.delete(write));
   }
 }
@@ -192,7 +194,7 @@ export async function addMember(cluster: TestCluster): Promise<void> {
 export async function removeFirstOwner(cluster: TestCluster, feed: LoadFeed): Promise<void> {
   const [first, other] = cluster.ranking();
   if (first === undefined || other === undefined) throw new Error("two members at least");
-  feed.leaveOut(first);
+  await feed.leaveOut(first);
   const words = ["member", "remove", "-url", other.process.url, first.id];
   await runWhileServing("kapacitorctl", ...words);
 }

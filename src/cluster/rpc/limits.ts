@@ -32,9 +32,11 @@ export const DRAIN_MAX_MS = 10_000;
 export const DRAIN_MIN_MS = 1000;
 
 /** New members are dialled when no further one came for this long … */
-export const MEET_QUIET_MS = 150;
-/** … and at most this long after the first; sooner when a call needs the connection. */
-export const MEET_MAX_MS = 1000;
+export const MEET_QUIET_MS = 300;
+/** … and at most this long after the first; sooner when a call needs the connection … */
+export const MEET_MAX_MS = 3000;
+/** … and one after the other, this far apart: each has much to say to a new one. */
+export const MEET_PACE_MS = 25;
 /** After a loss: first redial, and the second one which makes two refusals proof that the process is gone. */
 export const REDIAL_FIRST_MS = 10;
 export const REDIAL_SECOND_MS = 100;

@@ -28,7 +28,14 @@ import {
   RpcConnection,
 } from "./connection.ts";
 import type { Call } from "./define-call.ts";
-import { ACCEPTED_MAX, HELLO_TIMEOUT_MS, MEET_MAX_MS, MEET_QUIET_MS, TICK_MS } from "./limits.ts";
+import {
+  ACCEPTED_MAX,
+  HELLO_TIMEOUT_MS,
+  MEET_MAX_MS,
+  MEET_PACE_MS,
+  MEET_QUIET_MS,
+  TICK_MS,
+} from "./limits.ts";
 import { Link, type LinkHost } from "./link.ts";
 import { type GreetingHost, PeerGreeting } from "./peer-greeting.ts";
 import { RpcError } from "./rpc-error.ts";
@@ -292,8 +299,15 @@ export class RpcLinks implements Rpc {
     if (before === 0) this.#newcomersSince = now;
     this.#cancelMeeting();
     const left = this.#newcomersSince + MEET_MAX_MS - now;
-    this.#cancelMeeting = this.#clock.after(Math.max(0, Math.min(MEET_QUIET_MS, left)), () => {
-      this.#newcomers.clear();
+    this.#meetIn(Math.max(0, Math.min(MEET_QUIET_MS, left)));
+  }
+
+  #meetIn(delayMs: number): void {
+    this.#cancelMeeting = this.#clock.after(delayMs, () => {
+      const [next] = this.#newcomers;
+      if (next === undefined) return;
+      this.#newcomers.delete(next);
+      if (this.#newcomers.size > 0) this.#meetIn(MEET_PACE_MS);
       this.#follow();
     });
   }
