@@ -31,7 +31,9 @@ export const DRAIN_MAX_MS = 10_000;
 /** … and at least after this, so that what the peer sent meanwhile is still read. */
 export const DRAIN_MIN_MS = 1000;
 
-/** New members are dialled when no further one came for this long … */
+/** As many new members are dialled at once when none came shortly before. */
+export const MEET_AT_ONCE = 4;
+/** More are dialled when no further one came for this long … */
 export const MEET_QUIET_MS = 300;
 /** … and at most this long after the first; sooner when a call needs the connection … */
 export const MEET_MAX_MS = 3000;

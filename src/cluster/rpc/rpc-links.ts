@@ -31,6 +31,7 @@ import type { Call } from "./define-call.ts";
 import {
   ACCEPTED_MAX,
   HELLO_TIMEOUT_MS,
+  MEET_AT_ONCE,
   MEET_MAX_MS,
   MEET_PACE_MS,
   MEET_QUIET_MS,
@@ -98,6 +99,8 @@ export class RpcLinks implements Rpc {
   /** Members met a moment ago, not dialled yet without need. */
   readonly #newcomers = new Set<MemberId>();
   #newcomersSince = 0;
+  /** When somebody new was last met. */
+  #metAt = Number.NEGATIVE_INFINITY;
   #cancelMeeting: Cancel = () => {};
   #closed = false;
 
@@ -289,14 +292,17 @@ export class RpcLinks implements Rpc {
    * said on a new connection would be said again for every further member: so they are dialled when no more come.
    */
   #meet(): void {
-    const before = this.#newcomers.size;
     const { localId, members } = this.#view();
-    for (const { id } of members) {
-      if (id !== localId && !this.#links.has(id)) this.#newcomers.add(id);
-    }
-    if (this.#closed || this.#newcomers.size === before) return;
+    const isNew = (id: MemberId): boolean =>
+      id !== localId && !this.#links.has(id) && !this.#newcomers.has(id);
+    const fresh = members.filter(({ id }) => isNew(id));
+    if (this.#closed || fresh.length === 0) return;
     const now = this.#clock.monoMs();
-    if (before === 0) this.#newcomersSince = now;
+    const isCalm = now - this.#metAt > MEET_QUIET_MS && this.#newcomers.size === 0;
+    this.#metAt = now;
+    if (isCalm && fresh.length <= MEET_AT_ONCE) return;
+    if (this.#newcomers.size === 0) this.#newcomersSince = now;
+    for (const { id } of fresh) this.#newcomers.add(id);
     this.#cancelMeeting();
     const left = this.#newcomersSince + MEET_MAX_MS - now;
     this.#meetIn(Math.max(0, Math.min(MEET_QUIET_MS, left)));
