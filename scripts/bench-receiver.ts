@@ -112,7 +112,7 @@ async function probe({ base, path, perSecond, seconds }: ProbeOrder): Promise<Pr
   };
   for (let seq = 0; seq < Math.ceil(perSecond * seconds); seq++) {
     await Bun.sleep(Math.max(0, start + (seq * 1000) / perSecond - performance.now()));
-    // In turn, so that none is idle for so long that the server closes it.
+    // In turn, so that all are as warm.
     const connection = free.shift();
     // All wait for an answer: the server's delays of these are in the figures already.
     if (connection === undefined) continue;
@@ -131,7 +131,7 @@ async function probe({ base, path, perSecond, seconds }: ProbeOrder): Promise<Pr
   const late = performance.now() + LATE_MS;
   while (underWay.size > 0 && performance.now() < late) await Bun.sleep(10);
   for (const connection of free) connection.close();
-  // A probe that was not taken is not lost, and its figure would mean nothing.
+  // Such a probe is among the lost ones below, although the server never had it.
   if (refused !== undefined) console.error(`probe: ${refused}`);
   const sorted = delays.toSorted((a, b) => a - b);
   const report = { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };

@@ -3,8 +3,8 @@
  *
  * A packet is filled from the fewest-sent entries, newest first among equals. Entries live in one list
  * per send count, so filling needs no sorting: an entry sent once moves to the next list. Replaced
- * entries stay in their list until met, or until they are more than those that wait. An entry sent `limit` times is done: the limit makes it
- * likely (1 − 0.001 / n) that everybody knows (gossip.md §8).
+ * entries stay in their list until met, or until they are more than those that wait. An entry sent `limit` times is
+ * done: the limit makes it likely (1 − 0.001 / n) that everybody knows (gossip.md §8).
  */
 
 import { QUEUE_EXTRA } from "../limits.ts";
