@@ -15,6 +15,15 @@ import { Timers } from "#cluster/swim/timers.ts";
 import { SeededRandom } from "#lib/random.ts";
 import { memberA, memberB, memberC, profileA, profileB } from "./sample-records.ts";
 
+/** A member of a table that was never suspected. */
+const ALIVE_STATE = {
+  epoch: 1,
+  incarnation: 1,
+  rank: 0,
+  profile: profileA,
+  reason: "silent",
+} as const;
+
 describe("timers", () => {
   test("fire in order of time, then of creation; cancelled ones never", () => {
     fc.assert(
@@ -188,16 +197,9 @@ describe("table", () => {
 
   test("picks different live others, all of them when asked for more", () => {
     const table = new MemberTable(new IdTable(), memberA);
-    const state = {
-      epoch: 1,
-      incarnation: 1,
-      rank: 0,
-      profile: profileA,
-      reason: "silent",
-    } as const;
-    table.add(memberA, state, 0);
+    table.add(memberA, ALIVE_STATE, 0);
     const random = new SeededRandom(2);
-    for (let i = 0; i < 9; i++) table.add(randomUuid(random.bytes(16)), state, 0);
+    for (let i = 0; i < 9; i++) table.add(randomUuid(random.bytes(16)), ALIVE_STATE, 0);
     const picked = table.pick(random, 20);
     expect(new Set(picked).size).toBe(9);
     expect(picked.some(({ id }) => id === memberA)).toBe(false);
@@ -207,19 +209,12 @@ describe("table", () => {
   test("exactly three of many are first for a target, the same three for everybody", () => {
     const random = new SeededRandom(3);
     const ids = Array.from({ length: 12 }, () => randomUuid(random.bytes(16)));
-    const state = {
-      epoch: 1,
-      incarnation: 1,
-      rank: 0,
-      profile: profileA,
-      reason: "silent",
-    } as const;
     const dead = randomUuid(random.bytes(16));
     let first = 0;
     for (const self of ids) {
       const table = new MemberTable(new IdTable(), self);
-      for (const id of ids) table.add(id, state, 0);
-      const target = table.add(dead, { ...state, rank: 2 }, 0);
+      for (const id of ids) table.add(id, ALIVE_STATE, 0);
+      const target = table.add(dead, { ...ALIVE_STATE, rank: 2 }, 0);
       if (table.amongFirst(target, 3)) first++;
     }
     expect(first).toBe(3);
@@ -228,18 +223,11 @@ describe("table", () => {
   test("everybody is among the first for some turn", () => {
     const random = new SeededRandom(4);
     const ids = Array.from({ length: 12 }, () => randomUuid(random.bytes(16)));
-    const state = {
-      epoch: 1,
-      incarnation: 1,
-      rank: 0,
-      profile: profileA,
-      reason: "silent",
-    } as const;
     const self = randomUuid(random.bytes(16));
     const table = new MemberTable(new IdTable(), self);
-    for (const id of [self, ...ids]) table.add(id, state, 0);
+    for (const id of [self, ...ids]) table.add(id, ALIVE_STATE, 0);
     const targets = Array.from({ length: 20 }, () =>
-      table.add(randomUuid(random.bytes(16)), { ...state, rank: 2 }, 0),
+      table.add(randomUuid(random.bytes(16)), { ...ALIVE_STATE, rank: 2 }, 0),
     );
     for (const target of targets) {
       const turns = Array.from({ length: 30 }, (_, turn) => table.amongFirst(target, 3, turn));
