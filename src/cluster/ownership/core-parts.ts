@@ -172,7 +172,7 @@ export class CoreParts {
       left: () => this.outputs.push({ kind: "left" }),
     });
     const joined = (): void => acceptance.awaitHandlers();
-    const becameAlone = (): void => this.departure.resume();
+    const becameAlone = (): void => this.departure.resume(true);
     this.topology = new Topology(
       {
         ...{ ...common, absences, announcements, dispatch, outbox, placement, pulls, isLeaving },

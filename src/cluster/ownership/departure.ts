@@ -7,6 +7,7 @@
 
 import type { MemberId } from "../ports.ts";
 import type { Dispatch } from "./dispatch.ts";
+import type { Held } from "./held.ts";
 import type { HeldEvents } from "./held-events.ts";
 import type { Journal } from "./journal.ts";
 import { LEAVE_MAX_MS, REMOVAL_MAX_MS } from "./limits.ts";
@@ -61,7 +62,7 @@ export class Departure {
     const now = this.#host.now();
     if (why === "removed") {
       this.#resumable = true;
-      this.#timers.push(timers.set(now + REMOVAL_MAX_MS, () => this.resume()));
+      this.#timers.push(timers.set(now + REMOVAL_MAX_MS, () => this.resume(false)));
     }
     this.#host.changed();
     dispatch.handOver(events.snapshot(), "finish claimed");
@@ -75,10 +76,13 @@ export class Departure {
     if (dispatch.sendsInFlight === 0 && outbox.isIdle) this.#end();
   }
 
-  /** Takes part again, if it was only removed: what others took over is theirs, the rest is its own business again. */
-  resume(): void {
+  /**
+   * Takes part again, if it was only removed: what others took over is theirs, the rest is its own business again.
+   * `alone`: there are no others any more that it could share with.
+   */
+  resume(alone: boolean): void {
     if (!this.#resumable) return;
-    const { dispatch, events, rankings, self, watchers } = this.#host;
+    const { dispatch, events, self, watchers } = this.#host;
     this.#resumable = false;
     for (const timer of this.#timers.splice(0)) timer.live = false;
     this.#leaving = false;
@@ -86,12 +90,24 @@ export class Departure {
     for (const held of events.snapshot()) {
       // Its producers wait for word of it and are no help: an owner must have it.
       if (held.solo) continue;
-      if (held.copies.isWith(rankings.of(held.event.topic).acting))
+      if (alone ? this.#isOfOthers(held) : this.#isWithOwners(held)) {
         events.drop(held, "handed_over");
-      else if (held.role === "watcher") watchers.watch(held);
+      } else if (held.role === "watcher") watchers.watch(held);
     }
     dispatch.cameBack(self);
     this.#host.changed();
+  }
+
+  #isWithOwners({ copies, event }: Held): boolean {
+    return copies.isWith(this.#host.rankings.of(event.topic).acting);
+  }
+
+  /**
+   * Who sent it here, not knowing of the removal, keeps it until it is settled and gives it to the owners there are now:
+   * unless that one is gone, it is no business of a member outside.
+   */
+  #isOfOthers({ copies, producer, sources }: Held): boolean {
+    return copies.isElsewhere() || (!producer && sources.length > 0);
   }
 
   /** The time for sends in flight is over. */
