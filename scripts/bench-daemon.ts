@@ -18,11 +18,18 @@ export interface DaemonOptions {
   readonly influxUrl?: string;
 }
 
-/** Words that every daemon is launched with; a profile of the sources runs under a preloaded probe. */
-let launchWords: readonly string[] = [];
+/** What wants to know of every process of the daemons that benches start: a profile is taken of each. */
+export interface DaemonWatch {
+  /** Words to launch the next process with. */
+  launch(): readonly string[];
+  /** Its work is done and it is about to be stopped. */
+  ending(daemon: BenchDaemon): Promise<void>;
+}
 
-export function launchDaemonsWith(words: readonly string[]): void {
-  launchWords = words;
+let watch: DaemonWatch | undefined;
+
+export function watchDaemons(watcher: DaemonWatch): void {
+  watch = watcher;
 }
 
 export class BenchDaemon implements AsyncDisposable {
@@ -40,7 +47,8 @@ export class BenchDaemon implements AsyncDisposable {
   static async start({ influxUrl }: DaemonOptions = {}): Promise<BenchDaemon> {
     const directory = mkdtempSync(join(tmpdir(), "kapacitor-bench-"));
     const influx = influxUrl === undefined ? {} : { influxUrl };
-    const options = { name: "bench", host: "127.0.0.1", directory, launch: launchWords, ...influx };
+    const launch = watch?.launch() ?? [];
+    const options = { name: "bench", host: "127.0.0.1", directory, launch, ...influx };
     return new BenchDaemon(await Member.create(options));
   }
 
@@ -50,6 +58,10 @@ export class BenchDaemon implements AsyncDisposable {
 
   get pid(): number {
     return this.#member.pid;
+  }
+
+  get directory(): string {
+    return this.#member.directory;
   }
 
   cpuSeconds(): number {
@@ -103,12 +115,14 @@ export class BenchDaemon implements AsyncDisposable {
     return seen;
   }
 
-  stop(signal: NodeJS.Signals): Promise<number> {
+  async stop(signal: NodeJS.Signals): Promise<number> {
+    if (this.pid > 0) await watch?.ending(this);
     return this.#member.kill(signal);
   }
 
   /** Starts again on the same directory; resolves to the ms until `/ping` answered, to about 1 ms. */
   async restart(): Promise<number> {
+    this.#member.launch = watch?.launch() ?? [];
     const start = performance.now();
     const [ms] = await Promise.all([this.#firstPing(start), this.#member.start()]);
     return ms;
@@ -125,7 +139,7 @@ export class BenchDaemon implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#member.kill("SIGKILL");
+    await this.stop("SIGKILL");
     this.#keep();
     rmSync(this.#member.directory, { recursive: true, force: true });
   }

@@ -6,8 +6,6 @@
  * that nothing was tidied for the start.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Level } from "#alert/level.ts";
 import { systemClock } from "#daemon/system.ts";
@@ -18,7 +16,8 @@ import { topicEventKey, topicEvents } from "#storage/kinds/topic-events.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
 import { type AnyKind, put, type Store } from "#storage/store.ts";
 import { NEVER, type StoredTask, taskKind, templateKind } from "#tasks/task-store.ts";
-import { BASE_TIME_MS, CPU_TASK, Member } from "./lab.ts";
+import { BenchDaemon } from "./bench-daemon.ts";
+import { BASE_TIME_MS, CPU_TASK } from "./lab.ts";
 
 const TASKS = 1_000;
 const FROM_TEMPLATE_EVERY = 10;
@@ -40,34 +39,25 @@ stream
 `;
 
 /** Milliseconds of every round, in order. */
-export async function restartRounds(): Promise<readonly number[]> {
-  const directory = mkdtempSync(join(tmpdir(), "kapacitor-bench-"));
-  const member = await Member.create({ name: "bench", host: "127.0.0.1", directory });
-  try {
-    await member.kill("SIGTERM");
-    await seed(join(directory, "kapacitor.db"));
-    const values: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const start = performance.now();
-      await member.start();
-      values.push(performance.now() - start);
-      await check(member);
-      await member.kill("SIGKILL");
-    }
-    return values;
-  } finally {
-    await member.kill("SIGKILL");
-    rmSync(directory, { recursive: true, force: true });
+export async function restartRounds(rounds = ROUNDS): Promise<readonly number[]> {
+  await using daemon = await BenchDaemon.start();
+  await daemon.stop("SIGTERM");
+  await seed(join(daemon.directory, "kapacitor.db"));
+  const values: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    values.push(await daemon.restart());
+    await check(daemon);
+    await daemon.stop("SIGKILL");
   }
+  return values;
 }
 
 /** Every task runs and every event is known, or the figure would say nothing. */
-async function check(member: Member): Promise<void> {
-  const ask = async (path: string): Promise<unknown> =>
-    (await fetch(`${member.url}/kapacitor/v1${path}`)).json();
-  const tasks = await ask("/tasks?fields=executing&limit=-1");
+async function check(daemon: BenchDaemon): Promise<void> {
+  const tasks = await daemon.ask("/tasks?fields=executing&limit=-1");
   const running = listIn(tasks, "tasks").filter((task) => Reflect.get(Object(task), "executing"));
-  const events = listIn(await ask(`/alerts/topics/topic-${TOPICS - 1}/events`), "events");
+  const last = await daemon.ask(`/alerts/topics/topic-${TOPICS - 1}/events`);
+  const events = listIn(last, "events");
   if (running.length !== TASKS || events.length !== EVENTS_PER_TOPIC)
     throw new Error(`${running.length} tasks run, ${events.length} events in the last topic`);
 }

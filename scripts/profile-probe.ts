@@ -1,6 +1,6 @@
 /**
  * Preloaded into a daemon that is profiled (see profile.ts): SIGUSR2 starts the sampling profiler, the next one stops it
- * and writes the profile and what is on the heap.
+ * and writes the profile and what is on the heap. With `KAPACITOR_PROFILE_START` the profiler runs before the daemon does.
  */
 
 import { heapStats } from "bun:jsc";
@@ -38,4 +38,5 @@ function write(to: string, text: string): void {
   renameSync(`${to}.part`, to);
 }
 
+if (process.env["KAPACITOR_PROFILE_START"] !== undefined) await start();
 process.on("SIGUSR2", () => void (session === undefined ? start() : finish(session)));

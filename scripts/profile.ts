@@ -1,144 +1,169 @@
 /**
- * Where the time and the memory go: the daemon from source under one of the bench's scenarios.
+ * Where the time and the memory go: the daemon from source under one of the benches.
  *
- * Writes `bench/profile-<scenario>.cpuprofile` (Chrome's developer tools and speedscope read it); prints the functions that
- * take most by themselves and what is on the heap after a collection.
+ * A load scenario runs for some seconds of compiled code. Every other bench runs once as `./scripts/bench` has it, and each
+ * process that it starts is profiled from its first line until the bench stops it. Writes `bench/profile-<name>.cpuprofile`,
+ * with `-2`, `-3` … for further processes (Chrome's developer tools and speedscope read it); prints the functions that take
+ * most by themselves and what is on the heap after a collection.
  */
 
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { scriptArguments } from "./arguments.ts";
 import { drive } from "./bench-client.ts";
+import type { BenchDaemon as Daemon } from "./bench-daemon.ts";
+import {
+  type CpuProfile,
+  folderLines,
+  type Heap,
+  heapLines,
+  profileLines,
+} from "./profile-summary.ts";
 
 const SECONDS = 10;
 /** Load before the profile begins, so that it shows compiled code, s. */
 const WARM_SECONDS = 3;
-const TOP = 25;
 const WRITTEN_BOUND_MS = 60_000;
 
 // lab.ts takes the program from the environment when it is loaded, hence the imports further down.
 process.env["KAPACITOR_BINARY"] = "src/main.ts";
-const { BenchDaemon, launchDaemonsWith } = await import("./bench-daemon.ts");
+const { BenchDaemon, watchDaemons } = await import("./bench-daemon.ts");
 const { defineTasks, endlessFeeds } = await import("./bench-load.ts");
 const { Receiver } = await import("./bench-receiver.ts");
-const { SCENARIOS, scenarioOf } = await import("./bench-scenarios.ts");
+const { restartRounds } = await import("./bench-restart.ts");
+const { MEASUREMENTS } = await import("./bench-run.ts");
+const { SCENARIOS } = await import("./bench-scenarios.ts");
 const { until } = await import("./lab.ts");
+const { installServers } = await import("./servers.ts");
+const { influxdMissing } = await import("#test/support/influxd.ts");
 
-interface CpuProfile {
-  readonly nodes: readonly {
-    readonly id: number;
-    readonly callFrame: {
-      readonly functionName: string;
-      readonly url: string;
-      readonly lineNumber: number;
-    };
-  }[];
-  readonly samples: readonly number[];
-  /** Microseconds before each sample. */
-  readonly timeDeltas: readonly number[];
+/** One process that was profiled. */
+interface Profiled {
+  readonly path: string;
+  /** While it was profiled. */
+  readonly cpuSeconds: number;
+  readonly seconds: number;
 }
 
-interface Heap {
-  readonly heapSize: number;
-  readonly heapCapacity: number;
-  readonly extraMemorySize: number;
-  readonly objectCount: number;
-  readonly rss: number;
-  readonly objectTypeCounts: Readonly<Record<string, number>>;
-}
+const OTHERS = MEASUREMENTS.filter(({ name }) => SCENARIOS.every((load) => load.name !== name));
+const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(", ");
+const OTHER_NAMES = [...OTHERS.map(({ name }) => name), "restart"].join(", ");
 
 const { flags, rest } = scriptArguments({
   name: "profile",
-  does: "Profiles the daemon from source under a scenario: CPU profile in bench/, summary here.",
+  does: "Profiles the daemon from source under a bench: CPU profiles in bench/, summary here.",
   arguments: {
-    SCENARIO: `one of ${SCENARIOS.map(({ name }) => name).join(", ")}`,
-    "--seconds": `how many of them (${SECONDS})`,
+    BENCH: `a load: ${SCENARIO_NAMES}; or another: ${OTHER_NAMES}`,
+    "--seconds": `how many of a load (${SECONDS}); the others last as long as their bench`,
   },
 });
-const [name = "", seconds = String(SECONDS)] = rest;
-if (!SCENARIOS.some((scenario) => scenario.name === name) || !(Number(seconds) > 0)) {
-  console.error("say which: ./scripts/profile SCENARIO [--seconds N]; --help lists the scenarios");
-  process.exit(2);
+const [name = "", seconds = String(SECONDS), ...more] = rest;
+const scenario = SCENARIOS.find((load) => load.name === name);
+const bench = OTHERS.find((other) => other.name === name);
+if (name === "") refuse("say which: ./scripts/profile BENCH [--seconds N]");
+if (scenario === undefined && bench === undefined && name !== "restart")
+  refuse(`there is no bench ${name} to profile`);
+if (more.length > 0 || (rest.length > 1 && !flags.has("--seconds")))
+  refuse(`one bench at a time, not also ${rest[1]}`);
+if (flags.has("--seconds") && scenario === undefined) refuse(`${name} lasts as long as its bench`);
+if (!(Number(seconds) > 0)) refuse(`--seconds must be a number above 0, not ${seconds}`);
+if (bench?.needsInfluxd === true) {
+  installServers();
+  const missing = influxdMissing();
+  if (missing !== undefined) refuse(`${name} needs InfluxDB: ${missing}`);
 }
-if (rest.length > 1 && !flags.has("--seconds")) {
-  console.error(`one scenario at a time, not also ${seconds}`);
-  process.exit(2);
-}
-const path = resolve(`bench/profile-${name}.cpuprofile`);
-await profile();
-printFunctions(read<CpuProfile>(path));
-printHeap(read<Heap>(`${path}.heap`));
-rmSync(`${path}.heap`);
-console.log(`\n${path}`);
+mkdirSync("bench", { recursive: true });
+const profiled = scenario === undefined ? await benchProfiled() : [await loadProfiled(scenario)];
+for (const each of profiled) print(each);
 process.exit();
 
-function read<T>(file: string): T {
-  return JSON.parse(readFileSync(file, "utf8")) as T;
+function refuse(why: string): never {
+  console.error(`${why}\nloads: ${SCENARIO_NAMES}\nothers: ${OTHER_NAMES}`);
+  process.exit(2);
 }
 
-async function profile(): Promise<void> {
-  mkdirSync("bench", { recursive: true });
+/** Words that launch the daemon under the probe, which writes to this path. */
+function launched(path: string, ...more: readonly string[]): readonly string[] {
   for (const end of ["", ".started", ".heap"]) rmSync(`${path}${end}`, { force: true });
   const probe = join(import.meta.dir, "profile-probe.ts");
-  launchDaemonsWith(["env", `KAPACITOR_PROFILE=${path}`, process.execPath, "--preload", probe]);
-  const scenario = scenarioOf(name);
+  return ["env", `KAPACITOR_PROFILE=${path}`, ...more, process.execPath, "--preload", probe];
+}
+
+function pathOf(process: number): string {
+  return resolve(`bench/profile-${name}${process > 1 ? `-${process}` : ""}.cpuprofile`);
+}
+
+/** A load for as long as was asked for, after it has run for a while. */
+async function loadProfiled(load: (typeof SCENARIOS)[number]): Promise<Profiled> {
+  const path = pathOf(1);
+  watchDaemons({ launch: () => launched(path), ending: async () => {} });
   await using receiver = await Receiver.start();
   await using daemon = await BenchDaemon.start();
-  await defineTasks(daemon, scenario, receiver);
+  await defineTasks(daemon, load, receiver);
   let isOver = false;
-  const load = drive(daemon.url, endlessFeeds(scenario.data), { stop: () => isOver });
-  load.catch(() => {}); // It is awaited below; until then nobody listens.
+  const driven = drive(daemon.url, endlessFeeds(load.data), { stop: () => isOver });
+  driven.catch(() => {}); // It is awaited below; until then nobody listens.
   await Bun.sleep(WARM_SECONDS * 1000);
   process.kill(daemon.pid, "SIGUSR2");
   await written(`${path}.started`);
-  const cpu = daemon.cpuSeconds();
-  const start = performance.now();
+  const [cpu, start] = [daemon.cpuSeconds(), performance.now()];
   await Bun.sleep(Number(seconds) * 1000);
-  const cores = ((daemon.cpuSeconds() - cpu) * 1000) / (performance.now() - start);
-  process.kill(daemon.pid, "SIGUSR2");
-  await written(path);
+  const result = await finished(daemon, path, { cpu, start });
   isOver = true;
-  const { points } = await load;
+  const { points } = await driven;
+  console.log(`${name}: ${load.what}; ${points} points in all`);
+  return result;
+}
+
+/** A bench as it is, with every process that it starts. */
+async function benchProfiled(): Promise<readonly Profiled[]> {
+  const found: Profiled[] = [];
+  let [processes, start] = [0, 0];
+  watchDaemons({
+    launch() {
+      start = performance.now();
+      return launched(pathOf(++processes), "KAPACITOR_PROFILE_START=1");
+    },
+    async ending(daemon) {
+      found.push(await finished(daemon, pathOf(processes), { cpu: 0, start }));
+    },
+  });
+  if (bench === undefined) await restartRounds(1);
+  else {
+    const figures = await bench.run(1);
+    console.log(`${name}: ${bench.what}; under the profiler ${JSON.stringify(figures)}`);
+  }
+  return found;
+}
+
+async function finished(
+  daemon: Daemon,
+  path: string,
+  since: { readonly cpu: number; readonly start: number },
+): Promise<Profiled> {
+  const cpuSeconds = daemon.cpuSeconds() - since.cpu;
+  const seconds = (performance.now() - since.start) / 1000;
+  process.kill(daemon.pid, "SIGUSR2");
   await written(`${path}.heap`);
-  rmSync(`${path}.started`);
-  console.log(`${name}: ${scenario.what}; ${points} points in all, ${cores.toFixed(2)} cores\n`);
+  rmSync(`${path}.started`, { force: true });
+  return { path, cpuSeconds, seconds };
 }
 
 function written(file: string): Promise<void> {
   return until(`${file} is written`, WRITTEN_BOUND_MS, () => Bun.file(file).exists());
 }
 
-/** Functions by the time that they took by themselves. */
-function printFunctions({ nodes, samples, timeDeltas }: CpuProfile): void {
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, label(callFrame)]));
-  const selfMs = new Map<string, number>();
-  let totalMs = 0;
-  for (const [i, id] of samples.entries()) {
-    const ms = Math.max(0, timeDeltas[i] ?? 0) / 1000;
-    const function_ = names.get(id) ?? "(unknown)";
-    selfMs.set(function_, (selfMs.get(function_) ?? 0) + ms);
-    totalMs += ms;
-  }
-  const most = [...selfMs].toSorted(([, a], [, b]) => b - a).slice(0, TOP);
-  for (const [function_, ms] of most) {
-    const share = `${((ms / totalMs) * 100).toFixed(1)} %`;
-    console.log(`${share.padStart(7)}  ${ms.toFixed(0).padStart(6)} ms  ${function_}`);
-  }
+function print({ path, cpuSeconds, seconds }: Profiled): void {
+  const cores = (cpuSeconds / seconds).toFixed(2);
+  console.log(`\n${path}`);
+  console.log(`${cpuSeconds.toFixed(2)} s of CPU in ${seconds.toFixed(2)} s, ${cores} cores\n`);
+  const profile = read<CpuProfile>(path);
+  console.log(profileLines(profile, cpuSeconds, process.cwd()).join("\n"));
+  console.log(`\nby folder\n${folderLines(profile, cpuSeconds, process.cwd()).join("\n")}`);
+  console.log(`\n${heapLines(read<Heap>(`${path}.heap`)).join("\n")}`);
+  rmSync(`${path}.heap`);
 }
 
-function label(frame: CpuProfile["nodes"][number]["callFrame"]): string {
-  const file = frame.url.replace(`file://${process.cwd()}/`, "").replace(`${process.cwd()}/`, "");
-  const place = file === "" ? "" : `  ${file}:${frame.lineNumber + 1}`;
-  return `${frame.functionName === "" ? "(anonymous)" : frame.functionName}${place}`;
-}
-
-function printHeap({ objectTypeCounts, ...sizes }: Heap): void {
-  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-  console.log(
-    `\nheap after a collection: ${mib(sizes.heapSize)} of ${mib(sizes.heapCapacity)}, ` +
-      `${mib(sizes.extraMemorySize)} outside it, resident ${mib(sizes.rss)}, ${sizes.objectCount} objects`,
-  );
-  const most = Object.entries(objectTypeCounts).toSorted(([, a], [, b]) => b - a);
-  for (const [type, count] of most.slice(0, TOP))
-    console.log(`${String(count).padStart(9)}  ${type}`);
+function read<T>(file: string): T {
+  return JSON.parse(readFileSync(file, "utf8")) as T;
 }
