@@ -56,6 +56,8 @@ interface Route {
 
 export class Fork {
   readonly #targets = new Set<ForkTarget>();
+  /** Measurement → the targets that name it; "" → those that want all. */
+  readonly #wanting = new Map<string, Set<ForkTarget>>();
   readonly #routes = new Map<string, Route>();
   readonly #slot = takeSlot();
   readonly #memo = new OwnedMemo<Route>(this.#slot, this);
@@ -68,11 +70,22 @@ export class Fork {
 
   add(target: ForkTarget): void {
     this.#targets.add(target);
+    for (const measurement of target.measurements) {
+      const wanting = this.#wanting.get(measurement);
+      if (wanting === undefined) this.#wanting.set(measurement, new Set([target]));
+      else wanting.add(target);
+    }
     this.#forgetRoutes();
   }
 
   remove(target: ForkTarget): void {
-    if (this.#targets.delete(target)) this.#forgetRoutes();
+    if (!this.#targets.delete(target)) return;
+    for (const measurement of target.measurements) {
+      const wanting = this.#wanting.get(measurement);
+      wanting?.delete(target);
+      if (wanting?.size === 0) this.#wanting.delete(measurement);
+    }
+    this.#forgetRoutes();
   }
 
   /** Gives the point to every task that wants it, in the order in which the tasks were started. */
@@ -189,7 +202,10 @@ export class Fork {
 
   #targetsOf(db: string, rp: string, measurement: string): readonly ForkTarget[] {
     const targets: ForkTarget[] = [];
-    for (const target of this.#targets) {
+    // Most measurements are of few tasks, and a thousand tasks may each have their own. Beside tasks that want all
+    // measurements the order of starting decides, and only the list of all has it.
+    const candidates = this.#wanting.has("") ? this.#targets : this.#wanting.get(measurement);
+    for (const target of candidates ?? []) {
       if (!target.dbrps.some((dbrp) => dbrp.db === db && dbrp.rp === rp)) continue;
       if (measurement !== "" && target.measurements.has(measurement)) targets.push(target);
       if (target.measurements.has("")) targets.push(target);

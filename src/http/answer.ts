@@ -25,6 +25,7 @@ export function answerNothing(): Response {
 export const UNPACKED = "X-Unpacked";
 
 export const API_ROOT = "/kapacitor/v1";
+export const PREVIEW_ROOT = "/kapacitor/v1preview";
 
 export interface Link {
   readonly rel: string;

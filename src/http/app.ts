@@ -11,8 +11,9 @@ import { Elysia } from "elysia";
 import { administrator, type Principal } from "#auth/permissions.ts";
 import { formatTime } from "#lib/time.ts";
 import { TimeUuids } from "#lib/uuid.ts";
-import { API_ROOT, UNPACKED } from "./answer.ts";
+import { API_ROOT, PREVIEW_ROOT, UNPACKED } from "./answer.ts";
 import { authenticate, authorize, basicOfToken } from "./authenticate.ts";
+import { type Direct, DirectRoutes } from "./direct-routes.ts";
 import { ApiError, asCoded, badRequest, errorResponse, isUnexpected, notFound } from "./errors.ts";
 import { httpCounters } from "./http-counters.ts";
 import { HEADERS_LENGTH_MAX, URL_LENGTH_MAX } from "./limits.ts";
@@ -22,18 +23,17 @@ import {
   pathParams,
   type RequestPath,
   requestPath,
+  stableUri,
 } from "./request-path.ts";
 import { resources } from "./resources/registry.ts";
 import type { Call, Route } from "./route.ts";
 import type { HttpServices } from "./services.ts";
 
-export const PREVIEW_ROOT = "/kapacitor/v1preview";
-
 /** What the connection knows about a request. */
 export interface Peer {
   /** Address of the client, for the access log. */
   readonly address: string;
-  keepOpen(): void;
+  readonly keepOpen: () => void;
 }
 
 const NO_PEER: Peer = { address: "-", keepOpen: () => {} };
@@ -49,6 +49,8 @@ interface Around {
   readonly user: Principal;
 }
 
+const NO_PARAMS = {};
+
 const NOBODY: Around = { peer: NO_PEER, user: administrator("-") };
 
 export function createApp(services: HttpServices): App {
@@ -57,11 +59,27 @@ export function createApp(services: HttpServices): App {
   const ids = new TimeUuids(services.random);
   const log = services.log.with({ service: "http" });
   const counters = httpCounters(services);
+  const directs = new DirectRoutes(
+    resources.flatMap((resource) => resource.routes).flatMap(withPaths),
+  );
 
   const routed = (request: Request, beside: Around): Promise<Response> => {
     const asked = plainUrl(request);
     around.set(asked, beside);
     return router.handle(asked);
+  };
+  const answered = (
+    request: Request,
+    direct: Direct | undefined,
+    beside: Around,
+  ): Response | Promise<Response> => {
+    if (direct === undefined) return routed(request, beside);
+    const { peer, user } = beside;
+    const { route, query, uri } = direct;
+    return route.answer(
+      { request, params: NO_PARAMS, query, uri, user, keepOpen: peer.keepOpen },
+      services,
+    );
   };
 
   return {
@@ -69,22 +87,24 @@ export function createApp(services: HttpServices): App {
       const startMs = services.clock.monoMs();
       const start = services.clock.now();
       const requestId = ids.next(start);
-      const target = requestPath(request.url);
+      const direct = directs.find(request);
+      const target = direct?.target ?? requestPath(request.url);
       let { user } = NOBODY;
       let response: Response;
       try {
-        const early = answerEarly(request, target);
+        const early = direct === undefined ? answerEarly(request, target) : undefined;
         if (early === undefined && services.settings.authEnabled) {
           user = await admit(request, target, services);
         }
-        response = early ?? (await routed(request, { peer, user }));
+        response = early ?? (await answered(request, direct, { peer, user }));
       } catch (error) {
         if (isUnexpected(error)) log.error("request failed", { uri: target.path, err: error });
         const coded = error instanceof ApiError && belowRoot(target.path) === V2_WRITE;
         response = errorResponse(coded ? asCoded(error) : error);
       }
       counters.count(response.status);
-      response = await finish(request, response, requestId, services);
+      const finished = finish(request, response, requestId, services);
+      response = finished instanceof Promise ? await finished : finished;
       if (services.settings.logEnabled) {
         log.info("http request", {
           host: peer.address,
@@ -141,6 +161,12 @@ const V2_WRITE = "/api/v2/write";
 /** Routes that also answer at the server's root. */
 const AT_ROOT = new Set(["/write", V2_WRITE]);
 
+/** Those that come so often that the way through the router is felt; they answer for exactly these paths. */
+function withPaths(route: Route): (readonly [path: string, route: Route])[] {
+  if (route.method !== "POST" || !AT_ROOT.has(route.path)) return [];
+  return pathsOf(route).map((path) => [path, route]);
+}
+
 /** Where a route answers. The write routes have an alias at the server's root. */
 function pathsOf(route: Route): string[] {
   const preview = `${PREVIEW_ROOT}${route.path}`;
@@ -150,13 +176,12 @@ function pathsOf(route: Route): string[] {
 }
 
 function callOf(request: Request, pattern: string, { peer, user }: Around): Call {
-  const { path, query } = requestPath(request.url);
-  const stable = path.startsWith(PREVIEW_ROOT) ? API_ROOT + path.slice(PREVIEW_ROOT.length) : path;
+  const target = requestPath(request.url);
   return {
     request,
-    params: pathParams(pattern, path),
-    query: new URLSearchParams(query),
-    uri: query === "" ? stable : `${stable}?${query}`,
+    params: pathParams(pattern, target.path),
+    query: new URLSearchParams(target.query),
+    uri: stableUri(target),
     user,
     keepOpen: () => peer.keepOpen(),
   };
@@ -243,12 +268,12 @@ function belowRoot(path: string): string {
   return root === undefined ? path : path.slice(root.length);
 }
 
-async function finish(
+function finish(
   request: Request,
   response: Response,
   requestId: string,
   services: HttpServices,
-): Promise<Response> {
+): Response | Promise<Response> {
   const { headers } = response;
   const origin = request.headers.get("origin");
   if (origin !== null) allowOrigin(headers, origin);
@@ -261,10 +286,10 @@ async function finish(
   if (type === null || type === "text/plain;charset=utf-8") {
     headers.set("Content-Type", "application/json; charset=utf-8");
   }
-  const asIs = headers.has("Content-Length") || headers.has(UNPACKED);
-  headers.delete(UNPACKED);
+  const isUnpacked = headers.has(UNPACKED);
+  if (isUnpacked) headers.delete(UNPACKED);
   const packs = request.headers.get("accept-encoding")?.includes("gzip") === true;
-  return packs && !asIs ? pack(response) : response;
+  return packs && !isUnpacked && !headers.has("Content-Length") ? pack(response) : response;
 }
 
 function allowOrigin(headers: Headers, origin: string): void {

@@ -25,18 +25,31 @@ export const unfinishedBodies = new BodyBudget(BODIES_BYTES_MAX);
  * The whole body. Throws 413 beyond `bytesMax`, also for a body that does not say how long it is, and 503 when it is
  * given up because too much of unfinished bodies is held.
  */
-export async function readBody(
+export function readBody(
   request: Request,
   bytesMax: number,
   budget = unfinishedBodies,
 ): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > bytesMax) throw bodyTooLarge(bytesMax);
   const size = declared === null ? Number.POSITIVE_INFINITY : Number(declared);
-  const isSmall = size <= BODY_UNCOUNTED_BYTES_MAX;
-  if (isSmall || request.body === null) return readWhole(request, bytesMax);
+  const isSmall = size <= BODY_UNCOUNTED_BYTES_MAX && size <= bytesMax;
+  return isSmall ? readWhole(request, bytesMax) : readLarge(request, size, bytesMax, budget);
+}
+
+/** `size` is the announced one, infinite where none was. */
+async function readLarge(
+  request: Request,
+  size: number,
+  bytesMax: number,
+  budget: BodyBudget,
+): Promise<Uint8Array> {
+  if (size !== Number.POSITIVE_INFINITY && size > bytesMax) throw bodyTooLarge(bytesMax);
   const hasRoom = size <= WHOLE_BODY_BYTES_MAX && announced + size <= WHOLE_BODIES_BYTES_MAX;
-  if (!hasRoom) return readParts(request.body, bytesMax, budget);
+  if (!hasRoom) {
+    // Looked at only here: a body that was asked for as a stream is never again received at once.
+    const { body } = request;
+    return body === null ? readWhole(request, bytesMax) : readParts(body, bytesMax, budget);
+  }
   announced += size;
   try {
     return await readWhole(request, bytesMax);
@@ -49,9 +62,14 @@ export async function readBody(
 let announced = 0;
 
 async function readWhole(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await arrayBuffer(request));
-  if (bytes.length > bytesMax) throw bodyTooLarge(bytesMax);
-  return bytes;
+  let buffer: ArrayBuffer;
+  try {
+    buffer = await request.arrayBuffer();
+  } catch {
+    throw badRequest("unexpected EOF");
+  }
+  if (buffer.byteLength > bytesMax) throw bodyTooLarge(bytesMax);
+  return new Uint8Array(buffer);
 }
 
 /**
@@ -61,14 +79,6 @@ async function readWhole(request: Request, bytesMax: number): Promise<Uint8Array
 export function releaseBody({ buffer, byteLength }: Uint8Array): void {
   // A part of a larger buffer may not be the only one.
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
-async function arrayBuffer(request: Request): Promise<ArrayBuffer> {
-  try {
-    return await request.arrayBuffer();
-  } catch {
-    throw badRequest("unexpected EOF");
-  }
 }
 
 async function readParts(

@@ -32,6 +32,12 @@ export const WRITES_IN_FLIGHT_MAX = 1024;
 /** Characters of path and query. Refused with 414. */
 export const URL_LENGTH_MAX = 64 * 1024;
 
+/** Characters of a write's URL that is kept in read form; longer ones are read each time. */
+export const DIRECT_URL_LENGTH_MAX = 2 * 1024;
+
+/** URLs of writes that are kept in read form; beyond, all are forgotten. */
+export const DIRECT_URLS_MAX = 256;
+
 /** Characters of all header names and values. Refused with 431. */
 export const HEADERS_LENGTH_MAX = 256 * 1024;
 

@@ -5,6 +5,8 @@
  * doubled slashes and dot segments. Source: http-api §1.2.
  */
 
+import { API_ROOT, PREVIEW_ROOT } from "./answer.ts";
+
 export interface RequestPath {
   /** Percent-encoded, as sent. */
   readonly path: string;
@@ -20,6 +22,12 @@ export function requestPath(url: string): RequestPath {
   const mark = url.indexOf("?", start);
   if (mark < 0 || mark > end) return { path: url.slice(start, end), query: "" };
   return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
+}
+
+/** Path and query as sent, with the preview prefix replaced by the stable one. */
+export function stableUri({ path, query }: RequestPath): string {
+  const stable = path.startsWith(PREVIEW_ROOT) ? API_ROOT + path.slice(PREVIEW_ROOT.length) : path;
+  return query === "" ? stable : `${stable}?${query}`;
 }
 
 /** The path without empty and dot segments; a final slash stays. */

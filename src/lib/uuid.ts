@@ -23,6 +23,7 @@ export function uuid4(random: Random): string {
 
 const GREGORIAN_OFFSET_MS = 12_219_292_800_000;
 const TICKS_PER_MS = 10_000;
+const LOW_MAX = 0xffff_ffff;
 
 /**
  * Makes time-based (version 1) UUIDs that strictly increase for one maker.
@@ -34,6 +35,11 @@ export class TimeUuids {
   readonly #tail: string;
   #ms = -1;
   #tick = 0;
+  /** The 100 ns count at `#knownMs`: its lower 32 bits, and the bits above. */
+  #knownMs = -1;
+  #low = 0;
+  #high = 0;
+  #highHex = "";
 
   constructor(random: Random) {
     const bytes = random.bytes(8);
@@ -53,10 +59,25 @@ export class TimeUuids {
       this.#ms++;
       this.#tick = 0;
     }
-    const ticks = BigInt(this.#ms + GREGORIAN_OFFSET_MS) * 10_000n + BigInt(this.#tick);
-    const hex = ticks.toString(16).padStart(15, "0");
-    return `${hex.slice(7)}-${hex.slice(3, 7)}-1${hex.slice(0, 3)}-${this.#tail}`;
+    if (this.#ms !== this.#knownMs) this.#knowMs();
+    const low = this.#low + this.#tick;
+    const high = low > LOW_MAX ? upperParts(this.#high + 1) : this.#highHex;
+    return (low >>> 0).toString(16).padStart(8, "0") + high + this.#tail;
   }
+
+  #knowMs(): void {
+    const ticks = BigInt(this.#ms + GREGORIAN_OFFSET_MS) * BigInt(TICKS_PER_MS);
+    this.#knownMs = this.#ms;
+    this.#low = Number(BigInt.asUintN(32, ticks));
+    this.#high = Number(ticks >> 32n);
+    this.#highHex = upperParts(this.#high);
+  }
+}
+
+/** Middle and high part of the time with the version between them, and the dashes around. */
+function upperParts(high: number): string {
+  const hex = high.toString(16).padStart(7, "0");
+  return `-${hex.slice(3)}-1${hex.slice(0, 3)}-`;
 }
 
 function format(bytes: Uint8Array): string {

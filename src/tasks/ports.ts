@@ -6,7 +6,7 @@
  */
 
 import type { Topics } from "#alert/ports.ts";
-import type { EngineHost } from "#engine/ports.ts";
+import type { EngineHost, StartOutcome, TaskDefinition } from "#engine/ports.ts";
 import type { Clock } from "#lib/clock.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
@@ -39,7 +39,10 @@ export interface Language {
 
 export interface TaskServices {
   readonly store: Store;
-  readonly engine: Pick<EngineHost, "start" | "stop" | "isRunning" | "stats" | "dot">;
+  readonly engine: Pick<EngineHost, "start" | "stop" | "isRunning" | "stats" | "dot"> & {
+    /** Starts a task by what its script was evaluated to just now; absent where the engine is not in this process. */
+    startScript?(task: TaskDefinition, script: ScriptResult): StartOutcome;
+  };
   /** For dropping a deleted task's anonymous topics. */
   readonly topics: Pick<Topics, "list" | "delete">;
   /** Saved states of tasks, to drop those of deleted ones; absent: there are none. */

@@ -16,7 +16,7 @@ import { errorMessage } from "#lib/errors.ts";
 import { compareBytes } from "#lib/json.ts";
 import { uuid4 } from "#lib/uuid.ts";
 import { put, remove, type Write } from "#storage/store.ts";
-import type { Var } from "#tick/environment.ts";
+import type { ScriptResult, Var } from "#tick/environment.ts";
 import { varValues } from "#tick/vars.ts";
 import { checkScript, dbrpsOfChanged, dbrpsOfNew } from "./definition-check.ts";
 import { checkId } from "./ids.ts";
@@ -213,7 +213,7 @@ export class TaskService {
     };
     if (change.cluster === true) return this.#rows.save(undefined, task);
     await this.#services.store.commit([putTask(task)]);
-    return { task, error: task.status === "enabled" ? await this.#start(task) : "" };
+    return { task, error: task.status === "enabled" ? await this.#start(task, result) : "" };
   }
 
   async #update(id: string, change: TaskChange): Promise<TaskEdit> {
@@ -222,7 +222,7 @@ export class TaskService {
     if (old.cluster !== undefined && change.cluster === false) {
       throw invalid(`task ${id} belongs to the cluster; delete it and define it anew`);
     }
-    const task = this.#merge(old, change);
+    const { task, script } = this.#merge(old, change);
     const renamed = task.id !== id;
     if (renamed && this.get(task.id) !== undefined) {
       throw failed("failed to create new task during ID change: task already exists");
@@ -235,7 +235,7 @@ export class TaskService {
     if (renamed || task.status === "disabled") await this.#rows.stop(id);
     if (renamed) await this.#services.snapshots?.delete(id);
     const starts = task.status === "enabled" && (renamed || old.status === "disabled");
-    return { task, error: starts ? await this.#start(task) : "" };
+    return { task, error: starts ? await this.#start(task, script) : "" };
   }
 
   async #finish(work: Promise<TaskEdit>): Promise<StoredTask> {
@@ -261,7 +261,8 @@ export class TaskService {
     await spread();
   }
 
-  #merge(old: StoredTask, change: TaskChange): StoredTask {
+  /** The new row, with its script's meaning where that had to be looked at. */
+  #merge(old: StoredTask, change: TaskChange): { task: StoredTask; script?: ScriptResult } {
     const { language, clock } = this.#services;
     const now = stamp(clock.now());
     const status = change.status === "" ? old.status : change.status;
@@ -273,13 +274,13 @@ export class TaskService {
       lastEnabled: status === "enabled" && old.status === "disabled" ? now : old.lastEnabled,
     };
     const templateId = change.templateId === "" ? old.templateId : change.templateId;
-    if (templateId === "" && isOnlyDisable(change)) return base;
+    if (templateId === "" && isOnlyDisable(change)) return { task: base };
     const template = templateId === "" ? undefined : this.#template(templateId, change.templateId);
     const script = template?.script ?? (change.script === "" ? old.script : change.script);
     const vars = Object.keys(change.vars).length === 0 ? this.#vars(old) : change.vars;
     const result = checkScript(language, script, vars);
     const hadImplicit = script !== old.script && this.#hasImplicitDbrps(old);
-    return {
+    const task = {
       ...base,
       templateId,
       type: result.type,
@@ -287,6 +288,7 @@ export class TaskService {
       vars: { ...language.varsToJson(vars) },
       dbrps: [...dbrpsOfChanged(result, change.dbrps, old.dbrps, hadImplicit)],
     };
+    return { task, script: result };
   }
 
   #hasImplicitDbrps(task: StoredTask): boolean {
@@ -318,21 +320,28 @@ export class TaskService {
     }
   }
 
-  /** Starts a task and keeps its stored error in line with the outcome, which it returns ("" = runs). */
-  async #start(task: StoredTask): Promise<string> {
+  /**
+   * Starts a task and keeps its stored error in line with the outcome, which it returns ("" = runs). `script` is what
+   * this task's script and vars were just evaluated to; a task takes it for itself, so it is given once.
+   */
+  async #start(task: StoredTask, script?: ScriptResult): Promise<string> {
     this.#rows.noteStart(task);
     await this.#services.freshStates?.();
-    const outcome = this.#startNow(task);
+    const outcome = this.#startNow(task, script);
     const error = outcome.kind === "refused" ? outcome.error : "";
     if (task.error !== error) await this.#saveError(task, error);
     return error;
   }
 
-  #startNow(task: StoredTask): StartOutcome {
+  #startNow(task: StoredTask, evaluated?: ScriptResult): StartOutcome {
     try {
+      const { engine } = this.#services;
       const { id, type, script, dbrps } = task;
-      const vars = varValues(this.#vars(task));
-      return this.#services.engine.start({ id, type, script, dbrps, vars });
+      const definition = { id, type, script, dbrps, vars: varValues(this.#vars(task)) };
+      if (evaluated === undefined || engine.startScript === undefined) {
+        return engine.start(definition);
+      }
+      return engine.startScript(definition, evaluated);
     } catch (error) {
       return { kind: "refused", error: errorMessage(error) };
     }

@@ -39,6 +39,24 @@ describe("the fork", () => {
     expect(target.got).toEqual(got);
   });
 
+  test("keeps the order of starting also between tasks of one measurement and of all", () => {
+    const order: string[] = [];
+    const named = (name: string, measurements: readonly string[]): Target => {
+      const target = new Target(measurements);
+      target.push = () => void order.push(name);
+      return target;
+    };
+    const fork = new Fork();
+    const all = named("all", [""]);
+    for (const target of [named("a", ["m"]), all, named("b", ["n", "m"])]) fork.add(target);
+    fork.push(point("m", {}, { v: 1 }, 0));
+    expect(order.splice(0)).toEqual(["a", "all", "b"]);
+    fork.remove(all);
+    fork.push(point("m", {}, { v: 1 }, 0));
+    fork.push(point("n", {}, { v: 1 }, 0));
+    expect(order).toEqual(["a", "b", "b"]);
+  });
+
   test("finds new tasks for series it has seen, and leaves out removed ones", () => {
     const fork = new Fork();
     const seen = point("m", {}, { v: 1 }, 0);

@@ -27,3 +27,20 @@ test("version 1 UUIDs of one maker strictly increase, also when the clock stands
     last = order(uuid);
   }
 });
+
+test("the count carries from its low 32 bits into those above", () => {
+  const uuids = new TimeUuids(new SeededRandom(4));
+  const epoch = 0x01b2_1dd2_1381_4000n;
+  const carry = ((epoch >> 32n) + 4_000_000n) << 32n;
+  const at = (count: bigint): string => {
+    const ticks = count - epoch;
+    return uuids.next({ ms: Number(ticks / 10_000n), ns: Number(ticks % 10_000n) * 100 });
+  };
+  const high = (carry >> 32n).toString(16).padStart(7, "0");
+  const before = (BigInt(`0x${high}`) - 1n).toString(16).padStart(7, "0");
+  const text = (low: string, upper: string): string =>
+    `${low}-${upper.slice(3)}-1${upper.slice(0, 3)}`;
+  expect(at(carry - 1n).slice(0, 18)).toBe(text("ffffffff", before));
+  expect(at(carry).slice(0, 18)).toBe(text("00000000", high));
+  expect(at(carry + 1n).slice(0, 18)).toBe(text("00000001", high));
+});

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { OK } from "#alert/level.ts";
+import type { StartOutcome, TaskDefinition } from "#engine/ports.ts";
 import { put, type Store } from "#storage/store.ts";
 import { KeyedLock, WAITERS_PER_KEY_MAX } from "#tasks/keyed-lock.ts";
+import type { Language } from "#tasks/ports.ts";
 import { parseTaskChange } from "#tasks/task-change.ts";
 import { TaskService } from "#tasks/task-service.ts";
 import { type StoredTask, taskKind } from "#tasks/task-store.ts";
 import { type FakeServices, fakeServices } from "#test/http/fake-services.ts";
+import type { ScriptResult } from "#tick/environment.ts";
 import { fakeLanguage } from "./fake-language.ts";
 
 const change = (fields: object) => parseTaskChange(fields, fakeLanguage);
@@ -64,6 +67,62 @@ describe("a start after a restart", () => {
   test("forgets the error of a task that now starts", async () => {
     const services = await restarted([{ id: "a", error: "was broken" }]);
     expect(services.tasks.get("a")?.error).toBe("");
+  });
+});
+
+describe("an engine that takes evaluated scripts", () => {
+  function taking() {
+    const services = fakeServices();
+    const evaluated: ScriptResult[] = [];
+    const started: ScriptResult[] = [];
+    const language: Language = {
+      ...fakeLanguage,
+      evaluate(script, vars) {
+        const result = fakeLanguage.evaluate(script, vars);
+        evaluated.push(result);
+        return result;
+      },
+    };
+    const engine = Object.assign(Object.create(services.engine) as FakeServices["engine"], {
+      startScript(task: TaskDefinition, script: ScriptResult): StartOutcome {
+        started.push(script);
+        return services.engine.start(task);
+      },
+    });
+    return {
+      services,
+      evaluated,
+      started,
+      tasks: new TaskService({ ...services, language, engine }),
+    };
+  }
+
+  test("is given what the check of a new task found, and the script is not evaluated again", async () => {
+    const { tasks, services, evaluated, started } = taking();
+    await tasks.create(change({ id: "a", script: good, status: "enabled" }));
+    expect(started).toEqual(evaluated);
+    expect(evaluated).toHaveLength(1);
+    expect(started[0]).toBe(evaluated[0] as ScriptResult);
+    expect(services.engine.calls).toEqual(["start a"]);
+  });
+
+  test("is given it when a task is enabled, too, but nothing after a restart", async () => {
+    const { tasks, services, evaluated, started } = taking();
+    await tasks.create(change({ id: "a", script: good }));
+    await tasks.update("a", change({ status: "enabled" }));
+    expect(started).toHaveLength(1);
+    expect(started[0]).toBe(evaluated[1] as ScriptResult);
+    await services.engine.stop("a");
+    await tasks.startEnabled();
+    expect(started).toHaveLength(1);
+    expect(services.engine.calls).toEqual(["start a", "stop a", "start a"]);
+  });
+
+  test("says why such a task does not start, and the error stays with it", async () => {
+    const { tasks } = taking();
+    const refused = change({ id: "a", script: `${good}|REFUSE()`, status: "enabled" });
+    await expect(tasks.create(refused)).rejects.toThrow("not allowed");
+    expect(tasks.get("a")?.error).toContain("not allowed");
   });
 });
 

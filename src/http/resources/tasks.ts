@@ -182,7 +182,7 @@ function answerTask(task: StoredTask, services: HttpServices, view: View): Respo
   const body: Record<string, unknown> = {};
   for (const field of OBJECT_ORDER) body[field] = FIELDS[field](row);
   body["template-id"] = task.templateId;
-  body["stats"] = row.stats() ?? {};
+  body["stats"] ??= {};
   return answerJson(body);
 }
 

@@ -44,7 +44,7 @@ const UNITS: ReadonlyMap<string, Precision> = new Map([
 type Aim = (call: Call, services: HttpServices, body: Uint8Array) => Omit<WriteChunk, "body">;
 
 /** Writes at work per set of services, so that two servers in one process do not share a bound. */
-const inFlight = new WeakMap<HttpServices, number>();
+const inFlight = new WeakMap<HttpServices, { count: number }>();
 
 export const write = defineResource({
   name: "write",
@@ -112,21 +112,30 @@ function failureOf(error: unknown, services: HttpServices): ApiError {
 
 /** A body that is on its way takes no place: senders that stall must not keep others out. */
 async function counted(call: Call, services: HttpServices, aim: Aim): Promise<Response> {
-  writesAtWork(services);
+  const atWork = writesAtWork(services);
+  checkPlace(atWork);
   const sent = await readBody(call.request, WRITE_BODY_BYTES_MAX);
-  inFlight.set(services, writesAtWork(services) + 1);
+  checkPlace(atWork);
+  atWork.count++;
   try {
     return await writeBody(call, services, aim, sent);
   } finally {
     releaseBody(sent);
-    inFlight.set(services, (inFlight.get(services) ?? 1) - 1);
+    atWork.count--;
   }
 }
 
+function writesAtWork(services: HttpServices): { count: number } {
+  const known = inFlight.get(services);
+  if (known !== undefined) return known;
+  const fresh = { count: 0 };
+  inFlight.set(services, fresh);
+  return fresh;
+}
+
 /** Throws 503 when there is no place for another one. */
-function writesAtWork(services: HttpServices): number {
-  const running = inFlight.get(services) ?? 0;
-  if (running < WRITES_IN_FLIGHT_MAX) return running;
+function checkPlace(atWork: { readonly count: number }): void {
+  if (atWork.count < WRITES_IN_FLIGHT_MAX) return;
   throw overloaded(`too many writes at once, at most ${WRITES_IN_FLIGHT_MAX} are taken`);
 }
 
