@@ -54,5 +54,12 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
     "a HOLD that was refused for now was said again later than the next owner waits",
   ],
   ["alerts", 4566, "HOLDs that were refused for now were not said again before the next beat"],
+  [
+    "alerts",
+    1078,
+    "who was told of a failure only when it had given the event up still waited for the one that failed",
+  ],
+  ["alerts", 1261, "a send was begun and cancelled at once, because its end was known meanwhile"],
+  ["alerts", 3793, "an event that was told before it could travel never reached the second owner"],
   ["membership", 5149, "a cut that healed in part stayed, because the same three dialled for ever"],
 ];

@@ -353,13 +353,14 @@ class Simulation {
     this.#alerts?.rested(this.#stage);
   }
 
-  /** Pauses up to 2 s must not lead to a death; a longer one may, until a moment after its end. */
+  /** Pauses up to 2 s must not lead to a death; a longer one may, until a moment after its end, asleep again or not. */
   #pausedLately(id: MemberId): boolean {
     const member = this.#members.find((one) => one.id === id);
     if (member === undefined) return false;
     const { now } = this.#world.clock;
-    if (member.paused) return now - member.pausedAt > 2_000;
-    return member.sleptMs > 2_000 && now - member.wokeAt < 3_000;
+    const until = member.paused ? member.pausedAt : now;
+    if (member.sleptMs > 2_000 && until - member.wokeAt < 3_000) return true;
+    return member.paused && now - member.pausedAt > 2_000;
   }
 
   #mend(member: SimMember): void {

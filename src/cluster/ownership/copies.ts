@@ -49,6 +49,11 @@ export class Copies {
     else this.#few.splice(this.#few.indexOf(known), 1);
   }
 
+  /** Who has none by now is to get none. */
+  forgetQueued(): void {
+    for (const member of this.members()) if (this.get(member) === "queued") this.delete(member);
+  }
+
   /** Everybody who has one, or will. */
   members(): readonly MemberId[] {
     const out: MemberId[] = [];

@@ -200,6 +200,16 @@ export class Dispatch {
     }
   }
 
+  /** The same of an event that is settled here: who could not tell it does not work on its lanes any more. */
+  letGo({ event: { topic, id }, handlers, failed }: PassNotice): void {
+    for (const handler of handlers ?? []) {
+      const lane = this.#lanes.get({ topic, id, handler });
+      if (lane?.holder === undefined || !failed.includes(lane.holder)) continue;
+      lane.holder = undefined;
+      this.#runner.run(lane);
+    }
+  }
+
   sendFinished(ticket: number, succeeded: boolean | "turn over"): void {
     const work = this.#sends.get(ticket);
     if (work === undefined) {

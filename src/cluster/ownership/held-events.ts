@@ -131,6 +131,7 @@ export class HeldEvents {
     this.#held.delete(held.key);
     journal.markSafe(held);
     journal.removePending(held);
+    if (!isHistory(held, reason)) held.copies.forgetQueued();
     if (held.solo) this.#rememberOwn(held);
     else this.#rememberShared(held, reason);
   }
@@ -163,4 +164,9 @@ export class HeldEvents {
       return;
     }
   }
+}
+
+/** Did it take its course, so that the other owners must know of it too: of the state of its ID, and whether it changed? */
+function isHistory({ done }: Held, reason: Reason | undefined): boolean {
+  return done.length > 0 || reason === "no_handler" || reason === "settled_by_owner";
 }

@@ -11,6 +11,8 @@ export const RANKED_TOPICS_MAX = 10_000;
 
 /** Notices waiting for one peer; beyond it the oldest is dropped, and the peer's next pull repairs it. */
 export const NOTICES_MAX = 65_536;
+/** Events waiting for one peer, no more than half of them unsettled; beyond it those that are settled go and are counted. */
+export const PEER_EVENTS_MAX = 2 * HELD_MAX;
 /** Notices and events in one batch, and a guess of bytes, well below the frame limit. */
 export const BATCH_NOTICES_MAX = 2000;
 export const BATCH_EVENTS_MAX = 500;

@@ -66,7 +66,10 @@ export class NoticeInbox {
     const key = eventKey(notice.event);
     if (!events.has(key)) intake.receive(from, notice.event, undefined, true);
     const held = events.get(key);
-    if (held === undefined) return;
+    if (held === undefined) {
+      dispatch.letGo(notice);
+      return;
+    }
     if (held.role === "watcher") acceptance.becomeOwner(held);
     dispatch.passed(held, notice);
   }

@@ -59,12 +59,13 @@ export class Outbox {
 
   /** Sends an event to the acting owners that have no copy yet, as far as is known. */
   sendToOwners(held: Held): void {
-    const { rankings, self } = this.#host;
+    const { counts, rankings, self } = this.#host;
     for (const member of rankings.of(held.event.topic).acting) {
       if (member === self) continue;
       if (held.copies.has(member)) continue;
       held.copies.set(member, "queued");
-      this.#peer(member).addEvent(held);
+      const dropped = this.#peer(member).addEvent(held);
+      if (dropped > 0) counts.add("settled_dropped_full", dropped);
     }
   }
 

@@ -15,6 +15,7 @@ import {
   BATCHES_IN_FLIGHT_MAX,
   NOTICE_BATCHES_IN_FLIGHT_MAX,
   NOTICES_MAX,
+  PEER_EVENTS_MAX,
   RESEND_MAX_MS,
   RESEND_MIN_MS,
 } from "./limits.ts";
@@ -61,8 +62,12 @@ export class PeerQueue {
     return false;
   }
 
-  addEvent(held: Held): void {
-    this.#events.push(held);
+  /** How many events that are settled had to go because the queue was full; the peer lacks their states. */
+  addEvent(held: Held): number {
+    const count = this.#events.push(held);
+    if (count <= PEER_EVENTS_MAX) return 0;
+    this.#events = this.#events.filter(({ settled }) => !settled);
+    return count - this.#events.length;
   }
 
   /** When to try again after a failure; `undefined` when nothing waits for that. */
@@ -164,7 +169,7 @@ export class PeerQueue {
     for (const { holds } of this.#flights.values()) holds?.delete(lane);
   }
 
-  /** Events that are settled meanwhile, or that came from the peer itself, need not travel. */
+  /** Events that were given up meanwhile, or that came from the peer itself, need not travel. */
   #takeEvents(to: MemberId, max: number): Held[] {
     const taken: Held[] = [];
     let bytes = 0;
@@ -172,7 +177,6 @@ export class PeerQueue {
     for (const held of this.#events) {
       if (taken.length >= max || bytes > BATCH_BYTES_MAX) break;
       seen++;
-      if (held.settled) continue;
       if (held.copies.get(to) !== "queued") continue;
       bytes += roughBytes(held.event);
       taken.push(held);

@@ -67,6 +67,7 @@ export type Reason =
   | "notice_late"
   | "notices_dropped_gone"
   | "notices_dropped_full"
+  | "settled_dropped_full"
   | "batch_repeated"
   | "batch_refused"
   | "settled_forwarded"

@@ -132,7 +132,8 @@ export class Sends {
 
   /** Ends a send whose outcome does not matter any more, or cannot be waited for. */
   cutOff(work: Work, reason: "send_cancelled_leaving" | "send_cancelled_done_elsewhere"): void {
-    this.#host.cancel(work.ticket);
+    // What its endpoint has not heard of is not begun first.
+    if (!this.#host.withdraw(work.ticket)) this.#host.cancel(work.ticket);
     this.end(work);
     work.state = "waiting";
     this.#host.counts.add(reason);

@@ -91,27 +91,33 @@ export class Turns {
     const { home } = rankings.of(lane.topic);
     const ranked = held.excused ? 0 : this.rank(work);
     const why = this.#why(work, ranked, home[0] === self);
-    const holding = lane.holder !== undefined && !rankings.isGone(lane.holder);
-    const rank = holding ? Math.max(1, ranked) : ranked;
+    const { holder } = lane;
+    const holding = holder !== undefined && !rankings.isGone(holder);
+    // Behind the holder all keep their order.
+    const behind = holding && !this.isBefore(holder, lane.topic) ? ranked + 1 : ranked;
+    const rank = holding ? Math.max(1, behind) : ranked;
     if (rank === 0 || this.#host.planted("everybody-first")) return { at: received, why };
     if (this.#host.planted("no-takeover")) return { at: Number.POSITIVE_INFINITY, why };
-    const waited = this.#waited(lane, received, rank, holding);
+    const renewed = this.#renewedAt(lane, holding) + rank * delayMs;
+    const own = received + ranked * delayMs;
+    const waited = Math.max(own, renewed, this.#quietUntil(lane, rank));
     const cap = holding ? this.#holdCap(lane, rank) : undefined;
     if (cap === undefined || cap >= waited) return { at: waited, why };
-    return { at: cap, why: "takeover_hold_cap" };
+    return { at: Math.max(own, cap), why: "takeover_hold_cap" };
   }
 
-  /** When the owners before this one have had their time. */
-  #waited(lane: Lane, received: number, rank: number, holding: boolean): number {
-    const { delayMs } = this.#host;
-    // Who moved up to be next learns of it at the same moment as the one before: that one goes first.
-    const grace = this.#host.ranksChangedAt() + rank * Math.min(RANK_GRACE_MS, delayMs);
-    // The silence of a holder begins when it should have said the next HOLD: a cut shorter than the delay is sat out.
-    const next = holding ? delayMs / HOLDS_PER_DELAY : 0;
-    const renewed = Math.max(received, lane.renewedAt + next) + rank * delayMs;
-    // The next event of an ID is the first owner's again, who can begin with it only when this one's end is known.
-    const turn = lane.endedAt + rank * Math.min(RANK_GRACE_MS, delayMs);
-    return Math.max(renewed, grace, turn);
+  /** The last sign of work; the silence of a holder begins when it should have said the next HOLD. */
+  #renewedAt({ renewedAt }: Lane, holding: boolean): number {
+    // So a cut shorter than the delay is sat out.
+    return renewedAt + (holding ? this.#host.delayMs / HOLDS_PER_DELAY : 0);
+  }
+
+  /** Members learn a little apart of what makes it their turn: those before this one are left the time for that. */
+  #quietUntil({ endedAt }: Lane, rank: number): number {
+    const grace = rank * Math.min(RANK_GRACE_MS, this.#host.delayMs);
+    // Who moved up learns it when the next one does; the next event of an ID is the first owner's again, who can begin with
+    // it only when this one's end is known.
+    return Math.max(this.#host.ranksChangedAt(), endedAt) + grace;
   }
 
   /** HOLDs without progress are believed only for so long. */
