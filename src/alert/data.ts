@@ -5,9 +5,9 @@
  * The JSON's keys and their order are fixed; clients compare bodies byte by byte.
  */
 
-import { encodeJson } from "#lib/json.ts";
+import { encodeJson, encodePlainJson, isPlainNumber } from "#lib/json.ts";
 import { formatTime } from "#lib/time.ts";
-import type { Row } from "#model/result.ts";
+import type { Cell, Row } from "#model/result.ts";
 import { GoDuration, GoFloat, GoStruct, GoTime, stringMap } from "#template/values.ts";
 import type { AlertEvent } from "./event.ts";
 import type { Delivery } from "./handler.ts";
@@ -30,10 +30,24 @@ export function encodeAlertData(delivery: Delivery): string {
   const { event, previousLevel } = delivery;
   const known = encoded.find((one) => one?.event === event && one.previousLevel === previousLevel);
   if (known !== undefined) return known.json;
-  const json = encodeJson(alertData(delivery));
+  const data = alertData(delivery);
+  const json = isPlain(event) ? encodePlainJson(data) : encodeJson(data);
   encoded[nextEncoded] = { event, previousLevel, json };
   nextEncoded = (nextEncoded + 1) % ENCODED_MAX;
   return json;
+}
+
+/** Of what an event's JSON shows only its numbers may need more than the runtime's own encoder. */
+function isPlain({ duration, series }: AlertEvent): boolean {
+  if (typeof duration === "bigint" || !isPlainNumber(duration)) return false;
+  return series === null || series.every(({ values = [] }) => values.every(areCellsPlain));
+}
+
+function areCellsPlain(cells: readonly Cell[]): boolean {
+  for (const cell of cells) {
+    if (typeof cell === "number" ? !isPlainNumber(cell) : typeof cell === "bigint") return false;
+  }
+  return true;
 }
 
 /** The object behind it, keys in wire order. */

@@ -6,7 +6,7 @@
  */
 
 import { type DurationNs, fromBigInt, type Int64 } from "#lib/int64.ts";
-import { type Time, timeFromNanos, timeToNanos } from "#lib/time.ts";
+import { nanosText, type Time, timeFromNanos } from "#lib/time.ts";
 import type { Row } from "#model/result.ts";
 import type { FieldType, FieldValue } from "#model/shape.ts";
 import type { Level } from "./level.ts";
@@ -82,7 +82,7 @@ export function encodeEvent(event: AlertEvent): EncodedEvent {
   const { time, duration, fields, series } = event;
   return {
     ...event,
-    time: String(timeToNanos(time.ms, time.ns)),
+    time: nanosText(time.ms, time.ns),
     duration: big(duration),
     fields: hasBig(Object.values(fields)) ? bigMembers(fields) : fields,
     // Every event is written to disk, and hardly any holds a large integer: nothing is copied for the others.

@@ -36,8 +36,10 @@ export class TopicTable {
   readonly #deletions = new Map<string, number>();
   #discarded = 0;
   #storeFailures = 0;
-  /** The newest change is stored or has failed; the store keeps their order. */
+  /** All changes so far are stored or have failed. */
   #stored: Promise<void> = Promise.resolve();
+  /** The write taken last: the states of one turn share one. */
+  #written: Promise<void> | undefined;
 
   /** Restores all states from the store; counts start at 0. */
   constructor(store: TopicStore, log: Log) {
@@ -181,10 +183,15 @@ export class TopicTable {
   }
 
   #watch(written: Promise<void>): void {
-    this.#stored = written.catch((error: unknown) => {
+    if (written === this.#written) return;
+    this.#written = written;
+    // A write that is refused is over before those that wait for the disk.
+    const earlier = this.#stored;
+    const ended = written.catch((error: unknown) => {
       this.#storeFailures++;
       this.#log.error("topic state was not stored", { err: errorMessage(error) });
     });
+    this.#stored = ended.then(() => earlier);
   }
 }
 

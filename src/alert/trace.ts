@@ -99,10 +99,14 @@ export class Trace {
   #find(event: TracedEvent): Evaluation | undefined {
     const entry = this.#topics.get(event.topic)?.get(event.id);
     if (entry === undefined) return undefined;
+    const { evaluations } = entry;
     const { time, level } = event;
-    return entry.evaluations.findLast(
-      (one) => one.time.ms === time.ms && one.time.ns === time.ns && one.level === level,
-    );
+    // Asked for several times per event, and nearly always for one of the last.
+    for (let i = evaluations.length - 1; i >= 0; i--) {
+      const one = evaluations[i];
+      if (one?.time.ms === time.ms && one.time.ns === time.ns && one.level === level) return one;
+    }
+    return undefined;
   }
 
   #entry(topic: string, id: string): Entry {

@@ -106,11 +106,14 @@ function tagsText(tags: Readonly<Record<string, string>>): string {
   return `${text}}`;
 }
 
+/** From here on numbers are written with an exponent: `1e+21`. */
+const PLUS_FROM = 1e21;
+
 function numberText(value: number): string | undefined {
   if (!Number.isFinite(value)) return undefined;
   if (Object.is(value, -0)) return "-0";
   const text = String(value);
-  return text.includes("+") ? text.replaceAll("+", "&#43;") : text;
+  return Math.abs(value) < PLUS_FROM ? text : text.replaceAll("+", "&#43;");
 }
 
 function valueText(value: unknown): string | undefined {

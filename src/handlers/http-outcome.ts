@@ -28,11 +28,15 @@ export interface AnswerRules {
   readonly hidesBody?: boolean;
 }
 
+/** Does this status mean yes? */
+export function isAccepted(status: number, { accepts }: AnswerRules): boolean {
+  return accepts.length === 0 ? status >= 200 && status < 300 : accepts.includes(status);
+}
+
 /** `nowMs` is wall time, for `Retry-After` dates. */
 export function httpOutcome(answer: HttpAnswer, rules: AnswerRules, nowMs: number): Outcome {
   const { status } = answer;
-  const isSuccess = status >= 200 && status < 300;
-  if (rules.accepts.length === 0 ? isSuccess : rules.accepts.includes(status)) return SENT;
+  if (isAccepted(status, rules)) return SENT;
   const error = rules.texts?.[status] ?? errorText(answer, rules);
   if (!mayPass(status)) return { kind: "rejected", error };
   const afterMs = retryAfterMs(answer.retryAfter, nowMs);

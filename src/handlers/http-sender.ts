@@ -7,7 +7,7 @@
  */
 
 import type { HandlerServices } from "#alert/handler.ts";
-import type { Outcome } from "#alert/outcome.ts";
+import { type Outcome, SENT } from "#alert/outcome.ts";
 import { errorMessage } from "#lib/errors.ts";
 import {
   type AddressGuard,
@@ -15,7 +15,7 @@ import {
   BlockedAddress,
   isRestricted,
 } from "./allowed-address.ts";
-import { type AnswerRules, httpOutcome } from "./http-outcome.ts";
+import { type AnswerRules, httpOutcome, isAccepted } from "./http-outcome.ts";
 import { ANSWER_BYTES_MAX, REDIRECTS_MAX, URLS_KEPT_MAX } from "./limits.ts";
 import { RequestGate } from "./request-gate.ts";
 import { secretsOfUrl, withoutSecrets } from "./secrets.ts";
@@ -69,13 +69,17 @@ export async function sendHttp(
   }
   let hasPlace = false;
   try {
-    if (!gate.tryEnter(origin, signal)) await gate.enter(origin, signal);
+    const turn = gate.enter(origin, signal);
+    if (turn !== undefined) await turn;
     hasPlace = true;
     const answer = await fetchGuarded(services, request, signal);
     const body = await readStart(answer);
+    const { status } = answer;
+    // Headers are made when somebody asks for them.
+    if (isAccepted(status, request)) return SENT;
     const retryAfter = answer.headers.get("Retry-After");
     const nowMs = services.clock.now().ms;
-    return hide(httpOutcome({ status: answer.status, retryAfter, body }, request, nowMs));
+    return hide(httpOutcome({ status, retryAfter, body }, request, nowMs));
   } catch (error) {
     if (error instanceof BlockedAddress) {
       return { kind: "rejected", error: `${service}: ${error.message}` };
@@ -87,14 +91,14 @@ export async function sendHttp(
 }
 
 /** Sends the request, redirects followed; blocked addresses are not reached. Rejects with the runtime's error. */
-export async function fetchGuarded(
+export function fetchGuarded(
   services: AddressGuard,
   request: HttpRequest,
   signal: AbortSignal,
 ): Promise<Response> {
   return isRestricted(services)
-    ? await fetchAllowed(services, request, signal)
-    : await fetch(request.url, { ...contentOf(request), ...connectionOf(request, signal) });
+    ? fetchAllowed(services, request, signal)
+    : fetch(request.url, { ...contentOf(request), ...connectionOf(request, signal) });
 }
 
 interface Content {
@@ -103,8 +107,8 @@ interface Content {
   readonly body?: string;
 }
 
-function contentOf({ headers, body }: HttpRequest): Content {
-  return { method: "POST", headers: { ...headers }, body };
+function contentOf({ headers = {}, body }: HttpRequest): Content {
+  return { method: "POST", headers, body };
 }
 
 function connectionOf({ tls }: HttpRequest, signal: AbortSignal) {

@@ -27,21 +27,16 @@ export class RequestGate {
     this.#originMax = originMax;
   }
 
-  /** Waits for a place; give it back by `leave`. Rejects with the signal's reason, and has then no place. */
-  async enter(name: string, signal: AbortSignal): Promise<void> {
-    if (!this.tryEnter(name, signal)) await this.#wait(name, this.#origin(name), signal);
-  }
-
-  /** Takes a place if there is one now; throws the signal's reason. */
-  tryEnter(name: string, signal: AbortSignal): boolean {
+  /**
+   * Takes a place, now (`undefined`) or when the promise resolves; give it back by `leave`. Throws, or rejects with, the
+   * signal's reason, and there is then no place to give back.
+   */
+  enter(name: string, signal: AbortSignal): Promise<void> | undefined {
     signal.throwIfAborted();
     const origin = this.#origin(name);
-    if (origin.waiting.size > 0 || !this.#mayStart(origin)) {
-      this.#forget(name, origin);
-      return false;
-    }
+    if (origin.waiting.size > 0 || !this.#mayStart(origin)) return this.#wait(name, origin, signal);
     this.#start(origin);
-    return true;
+    return undefined;
   }
 
   leave(name: string): void {

@@ -17,7 +17,25 @@ const SPECIAL = /[\u0000-\u001f"\\<>&\u2028\u2029\ud800-\udfff]/;
 export function encodeJsonString(text: string): string {
   // Nearly all strings are plain: one test costs a third of asking the runtime.
   if (!SPECIAL.test(text)) return `"${text}"`;
-  let json = JSON.stringify(text);
+  return withEscapes(JSON.stringify(text));
+}
+
+/**
+ * A value that holds nothing but strings, booleans, null, numbers that `isPlainNumber` and records and lists of those, as
+ * `encodeJson` writes it, in half of the time.
+ */
+export function encodePlainJson(value: unknown): string {
+  return withEscapes(JSON.stringify(value));
+}
+
+/** Does the runtime write this number as `encodeJson` does? */
+export function isPlainNumber(value: number): boolean {
+  return value === 0 ? Object.is(value, 0) : Number.isFinite(value);
+}
+
+/** What escapes in text that the runtime wrote: these characters are in strings only. */
+function withEscapes(plain: string): string {
+  let json = plain;
   // Passes of the runtime's own beat a call per character: event details are full of "&#34;".
   if (json.includes("&")) json = json.replaceAll("&", "\\u0026");
   if (json.includes("<")) json = json.replaceAll("<", "\\u003c");

@@ -34,6 +34,13 @@ export function timeToNanos(ms: number, ns: number): bigint {
   return BigInt(ms) * 1_000_000n + BigInt(ns);
 }
 
+/** `timeToNanos` as text. */
+export function nanosText(ms: number, ns: number): string {
+  // Digits stand side by side when both parts count upwards: no bigint is needed then.
+  if (ms <= 0) return String(timeToNanos(ms, ns));
+  return `${ms}${ns === 0 ? "000000" : String(ns).padStart(6, "0")}`;
+}
+
 /** Negative, zero or positive, as the first time is before, at or after the second. */
 export function compareTime(aMs: number, aNs: number, bMs: number, bNs: number): number {
   return aMs !== bMs ? aMs - bMs : aNs - bNs;

@@ -8,6 +8,7 @@
 import { formatTime } from "#lib/time.ts";
 import type { Group } from "./group.ts";
 import type { Point } from "./point.ts";
+import type { Shape } from "./shape.ts";
 
 /** A cell. Int64 beyond 2^53 is a bigint; `lib/json.ts` writes it exactly. */
 export type Cell = string | number | bigint | boolean | null;
@@ -26,11 +27,30 @@ export interface Result {
 
 /** The row of one stream point: all its tags, `time` and its fields. */
 export function rowOfPoint(point: Point): Row {
-  const names = point.shape.sortedNames;
+  const { series, shape, values } = point;
+  if (columnsOfPoint?.shape !== shape) columnsOfPoint = columnsOf(shape);
+  const { columns, slots } = columnsOfPoint;
+  const cells: Cell[] = [formatTime(point.timeMs, point.timeNs)];
+  for (const slot of slots) cells.push(values[slot] ?? null);
+  return { ...heading(series.name, series.tags()), columns, values: [cells] };
+}
+
+/** Columns of a shape's points, and the slots of all but the first. */
+interface Columns {
+  readonly shape: Shape;
+  readonly columns: readonly string[];
+  readonly slots: readonly number[];
+}
+
+/** Those last asked for: points of one shape come together, and their rows may be kept for long. */
+let columnsOfPoint: Columns | undefined;
+
+function columnsOf(shape: Shape): Columns {
+  const { sortedNames } = shape;
   return {
-    ...heading(point.series.name, point.series.tags()),
-    columns: ["time", ...names],
-    values: [[formatTime(point.timeMs, point.timeNs), ...names.map((n) => point.field(n) ?? null)]],
+    shape,
+    columns: ["time", ...sortedNames],
+    slots: sortedNames.map((name) => shape.slot(name)),
   };
 }
 
@@ -52,8 +72,6 @@ export function rowOfBatch(name: string, group: Group, points: readonly Point[])
 }
 
 function heading(name: string, tags: Readonly<Record<string, string>>): Row {
-  return {
-    ...(name === "" ? {} : { name }),
-    ...(Object.keys(tags).length === 0 ? {} : { tags }),
-  };
+  if (Object.keys(tags).length === 0) return name === "" ? {} : { name };
+  return name === "" ? { tags } : { name, tags };
 }

@@ -43,7 +43,8 @@ export class StoredTopics implements TopicStore {
     if (turn === undefined) {
       turn = { writes: new Map(), stored: Promise.withResolvers() };
       this.#turn = turn;
-      queueMicrotask(() => this.#endTurn());
+      // After those who act at the end of this turn: a send is on its way while its state is being written.
+      queueMicrotask(() => queueMicrotask(() => this.#endTurn()));
     }
     turn.writes.set(key, write);
     if (turn.writes.size >= TOPIC_STATES_PER_COMMIT) this.#endTurn();

@@ -1,8 +1,10 @@
 /** The JSON that handlers send, byte by byte, and what handler templates see. */
 
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import { alertData, encodeAlertData, handlerTemplateData, postTemplateData } from "#alert/data.ts";
 import { decodeEvent, encodeEvent } from "#alert/event.ts";
+import { encodeJson } from "#lib/json.ts";
 import { parseTextTemplate } from "#template/template.ts";
 import { delivery, event } from "./support.ts";
 
@@ -42,7 +44,44 @@ describe("the JSON of an event", () => {
     const nan = delivery({ series: [{ values: [[Number.NaN]] }] });
     expect(() => encodeAlertData(nan)).toThrow("json: unsupported value: NaN");
   });
+
+  test("is what the slow encoder writes, whatever the texts and numbers", () => {
+    const text = fc.string({ unit: "binary" }).map((some) => `${some}<&>\u2028\u2029\ud800`);
+    const cell = fc.oneof(
+      ...[text, fc.double(), fc.integer(), fc.boolean(), fc.bigInt()],
+      ...[fc.constant(null), fc.constant(-0)],
+    );
+    const row = fc.record({
+      name: text,
+      tags: fc.dictionary(text, text),
+      columns: fc.array(text, { maxLength: 3 }),
+      values: fc.array(fc.array(cell, { maxLength: 3 }), { maxLength: 3 }),
+    });
+    const overrides = fc.record({
+      ...{ id: text, message: text, details: text, recoverable: fc.boolean() },
+      duration: fc.oneof(fc.integer(), fc.bigInt(), fc.constant(-0)),
+      series: fc.option(fc.array(row, { maxLength: 2 })),
+    });
+    fc.assert(
+      fc.property(overrides, (some) => {
+        const one = delivery(some);
+        expect(outcomeOf(() => encodeAlertData(one))).toBe(
+          outcomeOf(() => encodeJson(alertData(one))),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
+
+/** What it returns, or the error's text. */
+function outcomeOf(run: () => string): string {
+  try {
+    return run();
+  } catch (error) {
+    return String(error);
+  }
+}
 
 describe("template data", () => {
   const render = (source: string): string =>

@@ -85,6 +85,28 @@ describe("states", () => {
     expect(topics.storeFailures()).toBe(1);
   });
 
+  test("a state that is refused at once does not end the wait for those on their way", async () => {
+    const store = new MemoryTopicStore();
+    const disk = Promise.withResolvers<void>();
+    store.put = (_topic, { id }) =>
+      id === "refused" ? Promise.reject(new Error("key too long")) : disk.promise;
+    const topics = table(store);
+    let isSettled = false;
+    topics.record(event({ id: "slow" }));
+    topics.record(event({ id: "refused" }));
+    const settled = topics.settled().then(() => {
+      isSettled = true;
+    });
+    await quiet();
+    expect({ isSettled, failures: topics.storeFailures() }).toEqual({
+      isSettled: false,
+      failures: 1,
+    });
+    disk.resolve();
+    await settled;
+    expect(isSettled).toBe(true);
+  });
+
   test("deleting forgets memory and store", async () => {
     const store = new MemoryTopicStore();
     const topics = table(store);

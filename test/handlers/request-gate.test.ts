@@ -2,7 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { SENT } from "#alert/outcome.ts";
+import { sendHttp } from "#handlers/http-sender.ts";
+import { ORIGIN_REQUESTS_MAX } from "#handlers/limits.ts";
 import { RequestGate } from "#handlers/request-gate.ts";
+import { HttpReceiver, services } from "./support.ts";
 
 const open = new AbortController().signal;
 
@@ -10,10 +14,14 @@ async function turns(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve();
 }
 
+async function enter(gate: RequestGate, name: string, signal = open): Promise<void> {
+  await gate.enter(name, signal);
+}
+
 /** Enters and says whether that happened at once. */
 async function tryEnter(gate: RequestGate, name: string, signal = open) {
   const state = { entered: false, refused: "" };
-  gate.enter(name, signal).then(
+  enter(gate, name, signal).then(
     () => {
       state.entered = true;
     },
@@ -68,6 +76,48 @@ describe("a gate of 4 places, 2 for each receiver", () => {
   });
 });
 
+test("a place that is free is taken without waiting", () => {
+  const gate = new RequestGate(2, 1);
+  expect(gate.enter("a", open)).toBeUndefined();
+  expect(gate.enter("a", open)).toBeInstanceOf(Promise);
+  expect(gate.counts).toEqual({ active: 1, waiting: 1, origins: 1 });
+});
+
+/** Counts how often it is asked whether it fired; everything else is an ordinary signal's. */
+function countingSignal(): { readonly signal: AbortSignal; asked(): number } {
+  const { signal } = new AbortController();
+  let asked = 0;
+  signal.throwIfAborted = () => {
+    asked++;
+  };
+  return { signal, asked: () => asked };
+}
+
+test("a request asks once for its place, also when it has to wait", async () => {
+  const receiver = new HttpReceiver();
+  const release = Promise.withResolvers<void>();
+  receiver.answer = async () => {
+    await release.promise;
+    return new Response(null, { status: 204 });
+  };
+  const request = { service: "x", accepts: [], url: receiver.url, body: "{}" };
+  try {
+    const filling = Array.from({ length: ORIGIN_REQUESTS_MAX }, () =>
+      sendHttp(services(), request, open),
+    );
+    const { signal, asked } = countingSignal();
+    const late = sendHttp(services(), request, signal);
+    expect(asked()).toBe(1);
+    release.resolve();
+    const outcomes = await Promise.all([...filling, late]);
+    expect(outcomes.filter((outcome) => outcome === SENT)).toHaveLength(ORIGIN_REQUESTS_MAX + 1);
+    expect(asked()).toBe(1);
+    expect(receiver.received).toHaveLength(ORIGIN_REQUESTS_MAX + 1);
+  } finally {
+    receiver.close();
+  }
+});
+
 test("bounds hold and nobody is forgotten, whatever happens in which order", async () => {
   const step = fc.record({ name: fc.constantFrom("a", "b", "c"), enters: fc.boolean() });
   await fc.assert(
@@ -80,7 +130,7 @@ test("bounds hold and nobody is forgotten, whatever happens in which order", asy
         const key = name as keyof typeof inside;
         if (enters) {
           asked++;
-          void gate.enter(key, open).then(() => {
+          void enter(gate, key).then(() => {
             inside[key]++;
           });
         } else if (inside[key] > 0) {

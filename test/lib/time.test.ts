@@ -23,6 +23,23 @@ describe("time", () => {
     );
   });
 
+  test.each([0n, 1n, -1n, 999_999n, 1_000_000n, 1_000_001n, -1_000_000n, INT64_MAX, INT64_MIN])(
+    "nanoseconds as text: %p",
+    (value) => {
+      const { ms, ns } = time.timeFromNanos(value);
+      expect(time.nanosText(ms, ns)).toBe(String(value));
+    },
+  );
+
+  test("nanoseconds as text are exact for every int64", () => {
+    fc.assert(
+      fc.property(nanos, (value) => {
+        const { ms, ns } = time.timeFromNanos(value);
+        expect(time.nanosText(ms, ns)).toBe(String(value));
+      }),
+    );
+  });
+
   test("text round-trips to the nanosecond", () => {
     fc.assert(
       fc.property(nanos, (value) => {

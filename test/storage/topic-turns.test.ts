@@ -41,6 +41,19 @@ test("of the states of one turn the last of each ID is written, in one commit", 
   expect(store.lengths).toEqual([3, 1]);
 });
 
+test("what acts at the end of the turn comes before the write", async () => {
+  const store = new CountingStore([topicEvents]);
+  const topics = new StoredTopics(store);
+  const put = topics.put("t", state("a", 1));
+  let writtenBefore: number | undefined;
+  queueMicrotask(() => {
+    writtenBefore = store.lengths.length;
+  });
+  await put;
+  expect(writtenBefore).toBe(0);
+  expect(store.lengths).toEqual([1]);
+});
+
 test("more states than one commit takes are written in several", async () => {
   const store = new CountingStore([topicEvents]);
   const topics = new StoredTopics(store);

@@ -1,7 +1,7 @@
 /** Silences with their versions, one row per silence under its ID. Cluster replication uses the same text. */
 
 import type { SilenceChange, SilenceMatcher } from "#alert/silence.ts";
-import { type Time, timeFromNanos, timeToNanos } from "#lib/time.ts";
+import { nanosText, type Time, timeFromNanos } from "#lib/time.ts";
 import { type Kind, StorageError } from "../store.ts";
 
 export const silences: Kind<SilenceChange> = {
@@ -9,9 +9,9 @@ export const silences: Kind<SilenceChange> = {
   encode: ({ silence, version }) =>
     JSON.stringify({
       ...silence,
-      starts: nanosText(silence.starts),
-      ends: nanosText(silence.ends),
-      plannedEnds: nanosText(silence.plannedEnds),
+      starts: nanosText(silence.starts.ms, silence.starts.ns),
+      ends: nanosText(silence.ends.ms, silence.ends.ns),
+      plannedEnds: nanosText(silence.plannedEnds.ms, silence.plannedEnds.ns),
       version,
     }),
   decode: (text) => {
@@ -54,10 +54,6 @@ function textOf(input: unknown): string {
 function timeOf(input: unknown): Time {
   if (typeof input !== "string" || !/^-?\d{1,30}$/.test(input)) throw unknownForm();
   return timeFromNanos(BigInt(input));
-}
-
-function nanosText({ ms, ns }: Time): string {
-  return String(timeToNanos(ms, ns));
 }
 
 function unknownForm(): StorageError {

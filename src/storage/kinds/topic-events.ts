@@ -8,7 +8,7 @@
 import type { EventState } from "#alert/event.ts";
 import type { Level } from "#alert/level.ts";
 import { fromBigInt } from "#lib/int64.ts";
-import { type Time, timeFromNanos, timeToNanos } from "#lib/time.ts";
+import { nanosText, timeFromNanos } from "#lib/time.ts";
 import { type Kind, StorageError } from "../store.ts";
 
 export interface TopicEvent {
@@ -24,7 +24,7 @@ export const topicEvents: Kind<TopicEvent> = {
       id: state.id,
       message: state.message,
       details: state.details,
-      time: nanosText(state.time),
+      time: nanosText(state.time.ms, state.time.ns),
       duration: String(state.duration),
       level: state.level,
       // Absent in rows of members alone and of earlier releases.
@@ -68,8 +68,4 @@ export function topicPrefix(topic: string): string {
 
 export function topicEventKey(topic: string, id: string): string {
   return topicPrefix(topic) + id;
-}
-
-function nanosText({ ms, ns }: Time): string {
-  return String(timeToNanos(ms, ns));
 }
