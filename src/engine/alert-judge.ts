@@ -23,6 +23,8 @@ export class AlertJudge {
   readonly #levels: readonly (PointFilter | undefined)[];
   readonly #resets: readonly (PointFilter | undefined)[];
   readonly #context: NodeContext;
+  /** The only level there is, if its answers are shared. */
+  readonly #sole: PointFilter | undefined;
 
   constructor(levels: LevelExpressions, resets: LevelExpressions, context: NodeContext) {
     this.#context = context;
@@ -37,6 +39,29 @@ export class AlertJudge {
     this.#resets = resets.map((reset, level) =>
       levels[level] === undefined ? undefined : compile(reset),
     );
+    const filters = this.#levels.filter((filter) => filter !== undefined);
+    this.#sole = filters.length === 1 && filters[0]?.kept !== undefined ? filters[0] : undefined;
+  }
+
+  /**
+   * How many of the first `count` points of a run stay OK, in groups that are OK, before one that may not; 0 also when that
+   * is not known.
+   */
+  calm(points: readonly Point[], count: number): number {
+    let calm = count;
+    for (let level = 3; level >= 1; level--) {
+      const filter = this.#levels[level];
+      if (filter !== undefined) calm = Math.min(calm, filter.misses?.(points, count) ?? 0);
+    }
+    return calm;
+  }
+
+  /**
+   * Whether the points of a run reach the only level there is, by seat (filter-answers.ts), valid until the run ends. `undefined`
+   * when there are several, or the points have no seats.
+   */
+  answers(points: readonly Point[], count: number): Uint8Array | undefined {
+    return this.#sole?.answers(points, count);
   }
 
   levelOf(point: Point, current: Level): Level {

@@ -29,7 +29,13 @@ export class FoldedBatch {
   /** Time of the first good point. */
   firstMs = 0;
   firstNs = 0;
+  /** Held points: whoever owns the batch counts them as such. */
   misfits: Misfit[] | undefined = undefined;
+
+  /** Points kept until the batch is complete. */
+  get held(): number {
+    return this.misfits?.length ?? 0;
+  }
 
   clear(): void {
     this.type = undefined;
@@ -41,7 +47,8 @@ export class FoldedBatch {
 
 /** The node that works on them. */
 export interface BatchFold {
-  addFolded(batch: FoldedBatch, point: Point): void;
+  /** False when the point cannot be used: the batch now holds it as a misfit. */
+  addFolded(batch: FoldedBatch, point: Point): boolean;
   /** Plain data for snapshots. */
   saveFolded(batch: FoldedBatch, out: SnapshotWriter): unknown;
   /** Takes back what `saveFolded` gave; what another function saved is left out. Throws `SnapshotError`. */

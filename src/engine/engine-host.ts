@@ -37,6 +37,7 @@ import type {
   WriteChunk,
   WriteOutcome,
 } from "./ports.ts";
+import { RunLength } from "./run-length.ts";
 import { type EdgeCount, edgeCountsOf, RateMeter, statsOf } from "./stats.ts";
 import type { TaskBatch } from "./task.ts";
 import { TaskMaster, type TaskMasterOptions } from "./task-master.ts";
@@ -72,6 +73,7 @@ export class InProcessEngine implements EngineHost {
   readonly #bytesMax: number;
   readonly #writesMax: number;
   readonly #meters = new Map<string, RateMeter>();
+  readonly #run = new RunLength();
   /** From `#head` on; before it stand places of finished jobs, emptied, since a job holds its body and points. */
   readonly #queue: (Job | undefined)[] = [];
   #head = 0;
@@ -286,9 +288,7 @@ export class InProcessEngine implements EngineHost {
     if (job === undefined) return this.#stepLoopback();
     if (job.points === undefined) return this.#read(job);
     const { points } = job;
-    const end = Math.min(points.length, job.next + this.#master.runLength);
-    this.#master.pushRun(points, job.next, end);
-    job.next = end;
+    this.#push(job, points);
     if (job.next < points.length) return true;
     if (this.#master.hasLoopback && job.rounds < LOOPBACK_ROUNDS_AWAITED) {
       job.rounds++;
@@ -298,6 +298,16 @@ export class InProcessEngine implements EngineHost {
     }
     this.#finish(job, { kind: "written", points: job.lines });
     return true;
+  }
+
+  /** Pushes the next run of points into the tasks. */
+  #push(job: Job, points: readonly Point[]): void {
+    const { clock } = this.#services;
+    const first = job.next;
+    job.next = Math.min(points.length, first + this.#run.points);
+    const start = clock.monoMs();
+    this.#master.pushRun(points, first, job.next);
+    if (job.next > first) this.#run.took(job.next - first, clock.monoMs() - start);
   }
 
   #read(job: Job): boolean {

@@ -144,15 +144,26 @@ class GroupIndex {
 
   /** Closes gaps, and makes room when it is really full. */
   #rebuild(): void {
-    this.#groups = this.#groups.filter((group) => group !== undefined);
+    const groups = this.#groups;
+    const hashes = this.#hashesByGroup();
     let length = FIRST_PLACES;
     while (length < (this.size + 1) * 3) length *= 2;
+    this.#groups = [];
     this.#hashes = new Int32Array(length);
     this.#places = new Int32Array(length);
     this.#used = 0;
-    this.#groups.forEach((group, i) => {
-      if (group !== undefined) this.#place(hashOfGroup(group), i + 1);
+    for (let i = 0; i < groups.length; i++) {
+      if (groups[i] !== undefined) this.#place(hashes[i] as number, this.#groups.push(groups[i]));
+    }
+  }
+
+  /** Aligned with `#groups`. */
+  #hashesByGroup(): Int32Array {
+    const hashes = new Int32Array(this.#groups.length);
+    this.#places.forEach((place, i) => {
+      if (place > FREE) hashes[place - 1] = this.#hashes[i] as number;
     });
+    return hashes;
   }
 }
 

@@ -20,8 +20,8 @@ export const SLICE_CHECK_POINTS = 64;
  */
 export const RUN_POINTS_MIN = 16;
 export const RUN_POINTS_MAX = 256;
-/** Tasks times points of a run, at most. */
-export const RUN_VISITS_MAX = 8_192;
+/** How long such a run should take, ms; see run-length.ts. */
+export const RUN_MS = 2;
 
 /** Bytes of bodies accepted and not yet answered. Beyond, `write` answers `overloaded` and takes nothing. */
 export const BACKLOG_BYTES_MAX = 256 * 1024 * 1024;

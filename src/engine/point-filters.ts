@@ -38,6 +38,11 @@ export interface PointFilter {
    * run. Good until the next call. Absent when it is not shared.
    */
   kept?(points: readonly Point[], count: number): KeptPoints;
+  /**
+   * How many of the first `count` points come before the first for which it holds or that it cannot judge; looked for once
+   * for all tasks that ask about the same list in one run. 0 when the points have no seats. Absent when it is not shared.
+   */
+  misses?(points: readonly Point[], count: number): number;
   /** Its memory as plain data; `null` for a filter without one. */
   save(): unknown;
   /** Takes back what `save` gave. Throws `SnapshotError`. */
@@ -123,6 +128,12 @@ interface Chosen extends KeptPoints {
   of: number;
 }
 
+/** How many points at the front of a list did not hold. */
+interface Missed {
+  readonly of: number;
+  readonly misses: number;
+}
+
 const NO_POINTS: readonly Point[] = [];
 
 class SharedFilter implements PointFilter {
@@ -144,6 +155,10 @@ class SharedFilter implements PointFilter {
     from: NO_POINTS,
     of: 0,
   };
+  /** By list; good for the run and the choices made in it so far. */
+  readonly #missed = new Map<readonly Point[], Missed>();
+  #missedRun = -1;
+  #missedChoices = 0;
 
   constructor(lambda: Lambda, services: LambdaServices, now: RunCount) {
     this.lambda = lambda;
@@ -190,6 +205,23 @@ class SharedFilter implements PointFilter {
     kept.of = count;
     this.#choose(points, count);
     return kept;
+  }
+
+  misses(points: readonly Point[], count: number): number {
+    const { number, choices } = this.#now;
+    if (this.#missedRun !== number || this.#missedChoices !== choices) {
+      this.#missedRun = number;
+      this.#missedChoices = choices;
+      this.#missed.clear();
+    }
+    const known = this.#missed.get(points);
+    if (known !== undefined && known.of === count) return known.misses;
+    const answers = this.answers(points, count);
+    if (answers === undefined) return 0;
+    let misses = 0;
+    while (misses < count && answers[(points[misses] as Point).seat] === HOLDS_NOT) misses++;
+    this.#missed.set(points, { of: count, misses });
+    return misses;
   }
 
   #choose(points: readonly Point[], count: number): void {

@@ -12,7 +12,7 @@ import type { ScriptResult, TickEnvironment } from "#tick/environment.ts";
 import { evaluateScript } from "#tick/evaluate.ts";
 import { Fork } from "./fork.ts";
 import { Inhibitors } from "./inhibitors.ts";
-import { LOOPBACK_POINTS_MAX, RUN_POINTS_MAX, RUN_POINTS_MIN, RUN_VISITS_MAX } from "./limits.ts";
+import { LOOPBACK_POINTS_MAX } from "./limits.ts";
 import type { AnyNodeSpec } from "./node.ts";
 import type { NodeError } from "./node-error.ts";
 import { PointFilters } from "./point-filters.ts";
@@ -186,12 +186,6 @@ export class TaskMaster {
     if (first === end) return;
     this.#filters.nextRun();
     this.fork.pushRun(points, first, end);
-  }
-
-  /** How many points make a run: with many tasks fewer, so that a run takes a few milliseconds at most. */
-  get runLength(): number {
-    const shared = Math.floor(RUN_VISITS_MAX / Math.max(1, this.#tasks.size));
-    return Math.min(RUN_POINTS_MAX, Math.max(RUN_POINTS_MIN, shared));
   }
 
   /** Points put back by tasks since the last call; the caller pushes them. */

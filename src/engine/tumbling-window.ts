@@ -4,6 +4,8 @@
  * It is the window of `nodes/window.ts` for `every` = `period` without `fillPeriod`: what is in a window are the points
  * since it last went out, since all before are older than its start. Only a late point that comes first after a
  * barrier can be too old, and is left out at once.
+ *
+ * Points that the node cannot use are kept until the window goes out, and count as points held back.
  */
 
 import { type DurationNs, neg } from "#lib/int64.ts";
@@ -15,6 +17,7 @@ import type { GroupState } from "./group-state.ts";
 import type { NodeContext } from "./node.ts";
 import { Forwarding } from "./receiver.ts";
 import { type SnapshotReader, savedList, savedNumber, savedText } from "./snapshot.ts";
+import type { HeldPoints } from "./task-budget.ts";
 
 export interface TumblingOptions {
   /** > 0 */
@@ -47,12 +50,14 @@ export class TumblingWindow extends Forwarding {
   readonly #fold: BatchFold;
   readonly #spans: GroupState<Span>;
   readonly #minusEvery: DurationNs;
+  readonly #held: HeldPoints;
 
   constructor(options: TumblingOptions, fold: BatchFold, context: NodeContext) {
     super(context.out);
     this.#options = options;
     this.#fold = fold;
     this.#minusEvery = neg(options.every);
+    this.#held = context.held;
     this.#spans = context.groupState({
       save: (span, out) => {
         const folded = fold.saveFolded(span, out);
@@ -68,8 +73,7 @@ export class TumblingWindow extends Forwarding {
     if (span === undefined) span = this.#open(group, point.series.name, timeMs, timeNs);
     else if (isDue(span, timeMs, timeNs)) this.#close(group, span, timeMs, timeNs);
     else if (span.size === 0 && this.#isTooOld(span, timeMs, timeNs)) return;
-    span.size++;
-    this.#fold.addFolded(span, point);
+    this.#add(span, point);
   }
 
   override points(groups: readonly Group[], points: readonly Point[], count: number): void {
@@ -83,7 +87,16 @@ export class TumblingWindow extends Forwarding {
   }
 
   override deleteGroup(group: Group): void {
-    if (this.#spans.delete(group)) this.out.deleteGroup(group);
+    const span = this.#spans.get(group);
+    if (span === undefined) return;
+    this.#held.release(span.held);
+    this.#spans.delete(group);
+    this.out.deleteGroup(group);
+  }
+
+  #add(span: Span, point: Point): void {
+    span.size++;
+    if (!this.#fold.addFolded(span, point)) this.#held.add(1);
   }
 
   #open(group: Group, name: string, ms: number, ns: number): Span {
@@ -100,6 +113,7 @@ export class TumblingWindow extends Forwarding {
   #close(group: Group, span: Span, ms: number, ns: number): void {
     const { name, nextMs: tmaxMs, nextNs: tmaxNs, size: sizeHint } = span;
     this.out.folded?.(group, { name, tmaxMs, tmaxNs, sizeHint }, span);
+    this.#held.release(span.held);
     span.clear();
     span.size = 0;
     const next = this.#nextAfter(ms, ns);
@@ -121,12 +135,12 @@ export class TumblingWindow extends Forwarding {
     if (values.length === FOLDED_VALUES) {
       span.size = savedNumber(sizeOrPoints);
       this.#fold.loadFolded(span, folded, from);
+      this.#held.add(span.held);
       return span;
     }
     for (const point of from.points(sizeOrPoints)) {
       if (span.size === 0 && this.#isTooOld(span, point.timeMs, point.timeNs)) continue;
-      span.size++;
-      this.#fold.addFolded(span, point);
+      this.#add(span, point);
     }
     return span;
   }

@@ -34,17 +34,18 @@ const NO_OWNER = {};
 export class Group {
   /** Whoever made it; `undefined` when it is over, and whoever remembers the group has to find the new one. */
   owner: object | undefined;
+  // What each point reads stands in front: it is then one line of the processor's cache.
+  #state0: unknown;
+  #state1: unknown;
+  #state2: unknown;
+  #state3: unknown;
+  /** When a message of the group last passed, in the ticks of its task; kept only when idle groups expire. */
+  seen = 0;
   /** Measurement of the group's first message. */
   readonly name: string;
   readonly dimensions: Dimensions;
   /** The group's tags, aligned with `dimensions.tagNames`; a missing tag is the empty string. */
   readonly tagValues: readonly string[];
-  /** When a message of the group last passed, in the ticks of its task; kept only when idle groups expire. */
-  seen = 0;
-  #state0: unknown;
-  #state1: unknown;
-  #state2: unknown;
-  #state3: unknown;
   #states: unknown[] | undefined;
   #id: GroupId | undefined;
   #series: Series | undefined;

@@ -2,7 +2,6 @@
  * What the scanners of the fast reader share: how they say no, digits, and short texts.
  */
 
-import { decode } from "./line-protocol-line.ts";
 import type { FieldValue } from "./shape.ts";
 
 /** Not the expected form. */
@@ -18,10 +17,15 @@ export function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= ZERO && byte <= NINE;
 }
 
-/** Text of bytes below 128. A loop beats a decoder for the short runs that numbers are. */
-export function ascii(body: Uint8Array, from: number, end: number): string {
-  if (end - from > 64) return decode(body, from, end);
-  let text = "";
-  for (let i = from; i < end; i++) text += String.fromCharCode(body[i] as number);
-  return text;
+/**
+ * Node's reader of bytes as Latin-1, which its types leave out: some 45 ns for a text. A decoder takes several times as
+ * long, and adding up characters makes an object for each.
+ */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, from: number, end: number): string;
+};
+
+/** Text of bytes below 128. */
+export function ascii(bytes: Uint8Array, from: number, end: number): string {
+  return from < end ? latin1Slice.call(bytes, from, end) : "";
 }

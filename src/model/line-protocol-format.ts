@@ -10,7 +10,7 @@
  */
 
 import { compareBytes } from "#lib/json.ts";
-import { timeToNanos } from "#lib/time.ts";
+import { nanosText } from "#lib/time.ts";
 import type { Point } from "./point.ts";
 import type { FieldType, FieldValue } from "./shape.ts";
 
@@ -90,8 +90,7 @@ export function formatKey(
 export function formatStamp(ms: number, ns: number, precision: LinePrecision): string {
   switch (precision) {
     case "ns":
-      if (ms > 0) return ms + String(ns).padStart(6, "0");
-      return String(timeToNanos(ms, ns));
+      return nanosText(ms, ns);
     case "u":
       return String(BigInt(ms) * 1_000n + BigInt(Math.floor(ns / 1_000)));
     default:

@@ -13,6 +13,7 @@
 
 import { fromBigInt, INT64_MAX, INT64_MIN } from "#lib/int64.ts";
 import { type Time, timeFromNanos } from "#lib/time.ts";
+import { ascii } from "./line-protocol-bytes.ts";
 import { type LinePrecision, PRECISION_NS } from "./line-protocol-format.ts";
 import type { ParsedKey } from "./series-table.ts";
 import type { FieldType, FieldValue } from "./shape.ts";
@@ -391,19 +392,13 @@ function stampNanos(text: string, precision: LinePrecision): bigint {
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** Below this length adding up characters beats the decoder, which costs some 400 ns per call. */
-const SHORT_TEXT_BYTES = 40;
 
 /** Text of bytes; what is not UTF-8 becomes U+FFFD. */
 export function decode(bytes: Uint8Array, from: number, end: number): string {
-  if (end - from > SHORT_TEXT_BYTES) return decoder.decode(bytes.subarray(from, end));
-  let text = "";
   for (let i = from; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte > 127) return decoder.decode(bytes.subarray(from, end));
-    text += String.fromCharCode(byte);
+    if ((bytes[i] as number) > 127) return decoder.decode(bytes.subarray(from, end));
   }
-  return text;
+  return ascii(bytes, from, end);
 }
 
 function unescapeTag(text: string): string {

@@ -214,6 +214,8 @@ export class SeriesSpace {
   #places = new Int32Array(64);
   #page = new DataView(new ArrayBuffer(0));
   #pageUsed = 0;
+  /** Tag keys of the series made last, mostly those of the next one. */
+  #lastTagKeys: readonly string[] = [];
   /** The entry of the last line read: its `next` is the first guess for the next body. */
   last: SeriesEntry | undefined = undefined;
 
@@ -261,7 +263,10 @@ export class SeriesSpace {
   #makeSeries(key: ParsedKey): Series {
     const table = this.#table;
     const [keys, values] = sortTags(key);
-    const tagKeys = table.poolTagKeys(keys.map((text) => table.pool(text)));
+    if (!areEqual(keys, this.#lastTagKeys)) {
+      this.#lastTagKeys = table.poolTagKeys(keys.map((text) => table.pool(text)));
+    }
+    const tagKeys = this.#lastTagKeys;
     const tagValues = values.map((text) => table.pool(text));
     const name = table.pool(key.name);
     const home = this.#measurement(name);
@@ -291,7 +296,7 @@ export class SeriesSpace {
     entry.layout = measurement.layouts[0];
     this.#entries.push(entry);
     if (this.#entries.length * 2 > this.#places.length) this.#grow();
-    else this.#place(hashBytes(view, at, length, this.#seed), this.#entries.length);
+    this.#place(hashBytes(view, at, length, this.#seed), this.#entries.length);
     return entry;
   }
 
@@ -302,10 +307,12 @@ export class SeriesSpace {
       this.#page = new DataView(new ArrayBuffer(size));
       this.#pageUsed = 0;
     }
-    const from = new Uint8Array(view.buffer, view.byteOffset + at, length);
-    new Uint8Array(this.#page.buffer).set(from, this.#pageUsed);
+    const page = this.#page;
+    const start = this.#pageUsed;
+    // Byte by byte: the two views that the runtime's copy needs cost more.
+    for (let i = 0; i < length; i++) page.setUint8(start + i, view.getUint8(at + i));
     this.#pageUsed += length;
-    return this.#pageUsed - length;
+    return start;
   }
 
   #place(hash: number, place: number): void {
@@ -317,11 +324,12 @@ export class SeriesSpace {
   }
 
   #grow(): void {
-    this.#places = new Int32Array(this.#places.length * 2);
+    const [hashes, places] = [this.#hashes, this.#places];
+    this.#places = new Int32Array(places.length * 2);
     this.#hashes = new Int32Array(this.#places.length);
-    this.#entries.forEach((entry, i) =>
-      this.#place(hashBytes(entry.view, entry.at, entry.length, this.#seed), i + 1),
-    );
+    for (let i = 0; i < places.length; i++) {
+      if (places[i] !== 0) this.#place(hashes[i] as number, places[i] as number);
+    }
   }
 }
 
@@ -341,6 +349,12 @@ function sortTags(key: ParsedKey): [readonly string[], readonly string[]] {
   const order = tagKeys.map((_, i) => i);
   order.sort((a, b) => compareBytes(tagKeys[a] as string, tagKeys[b] as string));
   return [order.map((i) => tagKeys[i] as string), order.map((i) => tagValues[i] as string)];
+}
+
+function areEqual(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function isSorted(keys: readonly string[]): boolean {

@@ -70,6 +70,11 @@ describe("the limit on points held back", () => {
   const HOLDING: readonly (readonly [string, string, string])[] = [
     ["window", `stream|from()|window().${FAR}`, "window2"],
     ["count window", "stream|from()|window().periodCount(100).everyCount(100)", "window2"],
+    [
+      "window that folds them, of points without the field",
+      `stream|from()|window().${FAR}|mean('w')`,
+      "window2",
+    ],
     ["join", `${TWO} a|join(b).as('a','b')`, "join4"],
     ["union", `${TWO} a|union(b)`, "union4"],
     [
@@ -96,8 +101,27 @@ describe("the limit on points held back", () => {
     },
   );
 
+  test.each([
+    [5, []],
+    [6, ["window2: the task holds more than 5 points ([task] buffered-points-max)"]],
+  ])(
+    "does not count what a window has folded, but %p points of another type",
+    async (count, errors) => {
+      const t = new TestEngine({ limits: { ...NO_LIMITS, bufferedPointsMax: 5 } });
+      t.start("a", `stream|from()|window().${FAR}|mean('v')`);
+      await t.write(points(20));
+      await t.write(points(count).replaceAll(/(v=\d+)/g, "$1i"));
+      expect(t.failed.map(({ error }) => error)).toEqual([...errors]);
+    },
+  );
+
   const LETTING_GO: readonly (readonly [string, string])[] = [
     ["window that moves", "stream|from()|window().period(3s).every(1s)"],
+    ["window that folds all", `stream|from()|window().${FAR}|mean('v')`],
+    [
+      "window that folds, of points without the field",
+      "stream|from()|window().period(3s).every(3s)|mean('w')",
+    ],
     ["window of every point", "stream|from()|window().period(3s).every(0s)"],
     ["count window", "stream|from()|window().periodCount(3).everyCount(1)"],
     ["inner join", `${TWO} a|join(b).as('a','b')`],
@@ -112,6 +136,10 @@ describe("the limit on points held back", () => {
     [
       "deleted groups",
       "stream|from().groupBy('h')|barrier().idle(1s).delete(TRUE)|window().period(1h).every(1h)",
+    ],
+    [
+      "deleted groups of points without the field",
+      `stream|from().groupBy('h')|barrier().idle(1s).delete(TRUE)|window().${FAR}|mean('w')`,
     ],
   ];
 

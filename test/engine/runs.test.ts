@@ -147,12 +147,18 @@ describe("conditions shared by tasks", () => {
   }).join("");
 
   /** Events of the tasks as `time level`, and the counters of their nodes. */
-  async function outcome(tasks: readonly string[], lines: readonly string[]) {
+  function outcome(tasks: readonly string[], lines: readonly string[]) {
+    return outcomeOf(tasks, async (t) => {
+      for (const body of lines) await t.write(body);
+    });
+  }
+
+  async function outcomeOf(tasks: readonly string[], feed: (t: TestEngine) => Promise<void>) {
     const t = new TestEngine();
     tasks.forEach((script, i) => {
       expect(t.start(`t${i}`, script)).toEqual({ kind: "started" });
     });
-    for (const body of lines) await t.write(body);
+    await feed(t);
     const events = tasks.map((_, i) =>
       t.alerts.events
         .filter(({ taskName }) => taskName === `t${i}`)
@@ -207,6 +213,51 @@ describe("conditions shared by tasks", () => {
     const together = await outcome(tasks, [both.join("")]);
     expect(together.events.every(({ length }) => length > 0)).toBe(true);
     expect(together).toEqual(await outcome(tasks, both));
+  });
+
+  /** The points of these lines, as a reader gives them. */
+  async function pointsOf(lines: string): Promise<readonly Point[]> {
+    const t = new TestEngine();
+    const seen: Point[] = [];
+    t.engine.tap({
+      dbrps: [{ db: "db", rp: "rp" }],
+      measurements: new Set([""]),
+      fieldsOf: () => "all",
+      push: (one) => void seen.push(one),
+    });
+    await t.write(lines);
+    await t.engine.close();
+    return seen;
+  }
+
+  const NEXT_TO_NONE = `.crit(lambda: "v" > 96.0)`;
+
+  test.each([
+    [NEXT_TO_NONE, ""],
+    [`${NEXT_TO_NONE}.stateChangesOnly()`, ""],
+    [`${NEXT_TO_NONE}.stateChangesOnly(300s)`, ""],
+    [`${NEXT_TO_NONE}.critReset(lambda: "v" < 20.0)`, ""],
+    [`.info(lambda: "v" > 94.0).warn(lambda: "v" > 95.0)${NEXT_TO_NONE}`, ""],
+    [`.info(lambda: "v" > 94.0)${NEXT_TO_NONE}.warn(lambda: count() % 50 == 0)`, ""],
+    [`${NEXT_TO_NONE}.flapping(0.25, 0.9).history(21)`, ""],
+    [`${NEXT_TO_NONE}.noRecoveries()`, ".groupBy('host')"],
+    [`${NEXT_TO_NONE}.stateChangesOnly()`, ".groupBy('host')"],
+    [`.warn(lambda: "v" > 95.0)${NEXT_TO_NONE}`, ".groupBy('host')"],
+  ])("alerts judge all points, though most are passed over: %s %s", async (levels, grouping) => {
+    const lines = Array.from({ length: 1_500 }, (_, i) => {
+      const field = i % 211 === 3 ? 'w="x"' : `v=${(i * 7) % 97}.5`;
+      return `m,host=h${i % 3} ${field} ${i}000000000\n`;
+    });
+    const from = `stream|from().measurement('m')${grouping}`;
+    const tasks = ["", '|where(lambda: "v" > 30.0)', '|where(lambda: "v" > 30.0)'].map(
+      (filter, i) => `${from}${filter}|alert()${levels}.topic('t${i}')`,
+    );
+    const points = await pointsOf(lines.join(""));
+    const oneByOne = await outcomeOf(tasks, async (t) => {
+      for (const one of points) t.engine.push(one);
+    });
+    expect(oneByOne.events.every(({ length }) => length > 5)).toBe(true);
+    expect(await outcome(tasks, [lines.join("")])).toEqual(oneByOne);
   });
 
   test("a point that cannot be judged is an error in every task", async () => {

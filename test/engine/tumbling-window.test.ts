@@ -120,6 +120,29 @@ describe("a window whose points go out once", () => {
     expect(got).toEqual(wanted);
   });
 
+  test.each([
+    [".period(10s).every(10s)", 2, []],
+    [".period(10s).every(10s)", 3, ["window2: the task holds more than 4 points"]],
+    // Saved with its points, of which the two that it can use are not kept any more.
+    [".period(10s).every(10s).fillPeriod()", 2, []],
+    [".period(10s).every(10s).fillPeriod()", 3, ["window2: the task holds more than 4 points"]],
+  ])(
+    "counts what it cannot use among the points held, also after a restart: %s, %p more",
+    async (before, more, errors) => {
+      const snapshots = new Kept();
+      const first = new TestEngine({ snapshots });
+      first.start("a", script(before));
+      const lines = ["w=1 1", "v=1 2", "w=1 3", "v=2 4"].map((line) => `m,h=a ${line}000000000\n`);
+      await first.write(lines.join(""));
+      await first.engine.close();
+      const limits = { groupsMax: 0, bufferedPointsMax: 4 };
+      const t = new TestEngine({ snapshots, limits });
+      t.start("a", script(".period(10s).every(10s)"));
+      await t.write("m,h=a w=1 5000000000\n".repeat(more));
+      expect(t.failed.map(({ error }) => error.replace(/ \(.*/, ""))).toEqual([...errors]);
+    },
+  );
+
   const script = (window: string, field = "v"): string =>
     `${FROM}|window()${window}|mean('${field}').as('x')${ALERT}('t')`;
 

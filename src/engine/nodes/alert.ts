@@ -26,6 +26,7 @@ import { ALERT_PROPERTIES, type AlertOptions, readAlertOptions } from "../alert-
 import { type AlertSubject, AlertTexts, groupText } from "../alert-texts.ts";
 import { withReferences } from "../field-needs.ts";
 import { FieldWriter } from "../field-writer.ts";
+import { HOLDS_NOT } from "../filter-answers.ts";
 import type { GroupState } from "../group-state.ts";
 import type { GroupTable } from "../group-table.ts";
 import { type Counter, defineNode, type NodeContext } from "../node.ts";
@@ -157,8 +158,28 @@ class Alert extends Forwarding {
     this.out.point(this.#output.groupOfPoint(group, raised), this.#output.point(point, raised));
   }
 
+  /** What stays OK, as nearly all does, is passed over; of all tasks that are given the same list only one looks at it. */
+  override run(group: Group, points: readonly Point[], count: number): void {
+    const known = this.#groups.get(group);
+    const first = known !== undefined && this.#isCalm(known) ? this.#judge.calm(points, count) : 0;
+    for (let i = first; i < count; i++) this.point(group, points[i] as Point);
+  }
+
   override points(groups: readonly Group[], points: readonly Point[], count: number): void {
-    for (let i = 0; i < count; i++) this.point(groups[i] as Group, points[i] as Point);
+    const answers = this.#judge.answers(points, count);
+    for (let i = 0; i < count; i++) {
+      const group = groups[i] as Group;
+      const point = points[i] as Point;
+      const isOk = answers !== undefined && answers[point.seat] === HOLDS_NOT;
+      if (isOk && this.#groups.get(group) === this.#fresh) continue;
+      this.point(group, point);
+    }
+  }
+
+  /** True when a point that is OK changes nothing. */
+  #isCalm(known: AlertGroup): boolean {
+    if (known === this.#unasked || this.#options.flapping !== undefined) return false;
+    return known.level === OK && known.previous === OK;
   }
 
   override beginBatch(_group: Group, begin: BatchBegin): void {

@@ -296,12 +296,12 @@ class BucketNode extends Forwarding implements BatchFold {
     return this.#fn.kind === "aggregate" && this.#fn.ofSum !== undefined ? this : undefined;
   }
 
-  addFolded(batch: FoldedBatch, point: Point): void {
+  addFolded(batch: FoldedBatch, point: Point): boolean {
     const held = this.#input.find(point, batch.type);
     if (held === undefined) {
       batch.misfits ??= [];
       batch.misfits.push({ point, expected: batch.type });
-      return;
+      return false;
     }
     const { type } = this.#input;
     if (batch.points++ === 0) {
@@ -311,6 +311,7 @@ class BucketNode extends Forwarding implements BatchFold {
     }
     if (type === "float") batch.sum = (batch.sum as number) + (held as number);
     else if (type === "int") batch.sum = add(batch.sum, held as Int64);
+    return true;
   }
 
   folded(group: Group, begin: BatchBegin, batch: FoldedBatch): void {
