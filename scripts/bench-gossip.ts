@@ -95,8 +95,8 @@ async function live(n: number, busy: boolean): Promise<number> {
 
 async function liveParts(cluster: LiveGossip, n: number, busy: boolean): Promise<number> {
   let missed = await part(["joins"], n, async () => {
-    const took = await cluster.within(LIMITS.joins, () => cluster.joinAll());
-    return report("joins", n, took / 1_000);
+    const { seenMs, cpuMs } = await cluster.within(LIMITS.joins, () => cluster.joinAll());
+    return report("joins", n, seenMs / 1_000, undefined, `${cpuMs.toFixed(0)} ms of CPU each`);
   });
   // Of members that do not see each other nothing further can be told.
   if (!cluster.formed) {

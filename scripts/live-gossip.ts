@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cpuSeconds } from "./bench-process.ts";
 import { Member, until } from "./lab.ts";
 
 /** For an answer of a member's API, milliseconds; an add may wait for the new member for 30 s. */
@@ -103,9 +104,10 @@ export class LiveGossip {
     }
   }
 
-  /** Adds everybody through the first at once; milliseconds until all see all. */
-  async joinAll(): Promise<number> {
+  /** Adds everybody through the first at once: milliseconds until all see all, and what it cost each, settling included. */
+  async joinAll(): Promise<{ readonly seenMs: number; readonly cpuMs: number }> {
     const began = Date.now();
+    const before = this.#processorMs();
     await Promise.all(this.#members.slice(1).map((member) => this.#add(member)));
     await until("all see all", this.#left, () => this.#allSeeAll());
     // What flaps later on crowded cores was seen before.
@@ -117,7 +119,7 @@ export class LiveGossip {
     const last = Math.max(began, ...first.values());
     this.#formed = true;
     await this.#sleep(SETTLE_MS);
-    return last - began;
+    return { seenMs: last - began, cpuMs: this.#processorMs() - before };
   }
 
   /** Traffic and memory while nothing happens. */
@@ -232,6 +234,13 @@ export class LiveGossip {
     const left = this.#deadline - performance.now();
     if (left <= 0) throw new Error(OVER);
     return left;
+  }
+
+  /** Processor time of a member since its start, mean of all but the first, ms. */
+  #processorMs(): number {
+    const joiners = this.#members.slice(1);
+    const sum = joiners.reduce((all, { process }) => all + cpuSeconds(process.pid), 0);
+    return (1_000 * sum) / joiners.length;
   }
 
   async #sleep(ms: number): Promise<void> {

@@ -11,7 +11,7 @@ import type { RunDaemon, RunningDaemon } from "#daemon/run-options.ts";
 import type { Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Random } from "#lib/random.ts";
-import { compileAsUsual } from "./compile-policy.ts";
+import { compileAsUsual, compileWhenBusy } from "./compile-policy.ts";
 import type { DaemonShell } from "./kapacitord.ts";
 
 export interface ServeOptions {
@@ -85,12 +85,13 @@ async function serveWith(
     options.shell.err(`run: open server: ${errorMessage(error)}\n`);
     return 1;
   }
-  compileAsUsual();
+  const cancelWatch = compileWhenBusy(options.clock);
   const code = await untilStopped(
     process,
     { stop: () => daemon.close(), reload: () => daemon.reload() },
     { clock: options.clock, log, ended: daemon.ended },
   );
+  cancelWatch();
   if (code === 0) options.removePidFile();
   return code;
 }

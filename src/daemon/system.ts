@@ -48,11 +48,12 @@ function after(delayMs: number, run: () => void): Cancel {
     return () => clearImmediate(soon);
   }
   let handle: ReturnType<typeof setTimeout>;
+  // Rounded up: the runtime cuts fractions off, and who is woken early finds nothing due and waits a second time.
   const arm = (leftMs: number): void => {
     handle =
       leftMs > TIMER_MS_MAX
         ? setTimeout(() => arm(leftMs - TIMER_MS_MAX), TIMER_MS_MAX)
-        : setTimeout(run, leftMs);
+        : setTimeout(run, Math.ceil(leftMs));
   };
   arm(delayMs);
   return () => clearTimeout(handle);

@@ -50,6 +50,17 @@ describe("system clock", () => {
     expect(fired).toBe(false);
   });
 
+  test("no timer fires before its time, whatever the fraction", async () => {
+    const early = await Promise.all(
+      Array.from({ length: 40 }, async (_, i) => {
+        const dueMs = systemClock.monoMs() + 1 + i / 10;
+        await new Promise<void>((done) => systemClock.after(dueMs - systemClock.monoMs(), done));
+        return systemClock.monoMs() < dueMs;
+      }),
+    );
+    expect(early.filter(Boolean)).toEqual([]);
+  });
+
   test("a cancelled timer does not fire", async () => {
     let fired = false;
     systemClock.after(0, () => {

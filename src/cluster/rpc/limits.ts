@@ -35,8 +35,10 @@ export const DRAIN_MIN_MS = 1000;
 export const MEET_AT_ONCE = 4;
 /** More are dialled when no further one came for this long … */
 export const MEET_QUIET_MS = 300;
+/** … and this for each that waits already: where many join, and share cores, they come with longer pauses … */
+export const MEET_QUIET_EACH_MS = 25;
 /** … and at most this long after the first; sooner when a call needs the connection … */
-export const MEET_MAX_MS = 3000;
+export const MEET_MAX_MS = 5000;
 /** … and one after the other, this far apart: each has much to say to a new one. */
 export const MEET_PACE_MS = 25;
 /** After a loss: first redial, and the second one which makes two refusals proof that the process is gone. */

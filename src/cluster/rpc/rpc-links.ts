@@ -34,6 +34,7 @@ import {
   MEET_AT_ONCE,
   MEET_MAX_MS,
   MEET_PACE_MS,
+  MEET_QUIET_EACH_MS,
   MEET_QUIET_MS,
   TICK_MS,
 } from "./limits.ts";
@@ -305,7 +306,8 @@ export class RpcLinks implements Rpc {
     for (const { id } of fresh) this.#newcomers.add(id);
     this.#cancelMeeting();
     const left = this.#newcomersSince + MEET_MAX_MS - now;
-    this.#meetIn(Math.max(0, Math.min(MEET_QUIET_MS, left)));
+    const quietMs = MEET_QUIET_MS + MEET_QUIET_EACH_MS * this.#newcomers.size;
+    this.#meetIn(Math.max(0, Math.min(quietMs, left)));
   }
 
   #meetIn(delayMs: number): void {
