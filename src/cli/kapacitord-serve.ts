@@ -11,7 +11,7 @@ import type { RunDaemon, RunningDaemon } from "#daemon/run-options.ts";
 import type { Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Random } from "#lib/random.ts";
-import { compileAsUsual, compileWhenBusy } from "./compile-policy.ts";
+import { CompilePolicy } from "./compile-policy.ts";
 import type { DaemonShell } from "./kapacitord.ts";
 
 export interface ServeOptions {
@@ -67,6 +67,7 @@ async function serveWith(
   });
   log.info("kapacitor hostname", { hostname: loaded.config.hostname });
   for (const note of loaded.notes) log.info(note);
+  const compiling = new CompilePolicy();
   let daemon: RunningDaemon;
   try {
     daemon = await open(loaded.config, {
@@ -77,7 +78,7 @@ async function serveWith(
       reread: () => options.reread().config,
       blockedAddresses: options.blocked,
       disabledHandlers: options.disabled,
-      beforeTasks: compileAsUsual,
+      tasksStarting: compiling.working,
     });
   } catch (error) {
     log.error("start failed", { err: errorMessage(error) });
@@ -85,13 +86,13 @@ async function serveWith(
     options.shell.err(`run: open server: ${errorMessage(error)}\n`);
     return 1;
   }
-  const cancelWatch = compileWhenBusy(options.clock);
+  compiling.watch(options.clock);
   const code = await untilStopped(
     process,
     { stop: () => daemon.close(), reload: () => daemon.reload() },
     { clock: options.clock, log, ended: daemon.ended },
   );
-  cancelWatch();
+  compiling.close();
   if (code === 0) options.removePidFile();
   return code;
 }

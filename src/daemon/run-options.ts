@@ -22,8 +22,8 @@ export interface RunOptions {
   readonly blockedAddresses: BlockList | undefined;
   /** Alert handler kinds that are refused. */
   readonly disabledHandlers: ReadonlySet<string>;
-  /** Called before tasks, stored ones or those of the load directory, are started: the first real work. */
-  readonly beforeTasks?: () => void;
+  /** Called before tasks are read or started, each time: the real work begins. */
+  readonly tasksStarting?: () => void;
 }
 
 export interface RunningDaemon {

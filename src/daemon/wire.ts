@@ -150,6 +150,7 @@ export async function wire(
       ...engineServices,
       snapshots,
       taskFailed: (task, error) => void tasks.recordFailure(task, error),
+      taskStarting: () => options.tasksStarting?.(),
     },
     new SeriesTable({ seed: random.u32() }),
     {
@@ -196,7 +197,7 @@ export async function wire(
   };
 
   await cluster.statesTaken();
-  if (store.table(taskKind).count() > 0) options.beforeTasks?.();
+  if (store.table(taskKind).count() > 0) options.tasksStarting?.();
   await tasks.startEnabled();
   await clusterTasks.open();
   const { dir } = config.replay;

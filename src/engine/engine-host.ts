@@ -112,11 +112,13 @@ export class InProcessEngine implements EngineHost {
   }
 
   start(task: TaskDefinition): StartOutcome {
+    this.#services.taskStarting?.();
     return this.#started(task.id, this.#master.start(task));
   }
 
   /** Starts a task whose script has been read already. */
   startScript(task: TaskDefinition, script: ScriptResult): StartOutcome {
+    this.#services.taskStarting?.();
     if (this.isRunning(task.id)) return this.#master.start(task);
     return this.#started(task.id, this.#master.startScript(task, script));
   }

@@ -136,4 +136,6 @@ export interface EngineServices extends OutsidePorts {
   zoneOffsetMs?(ms: number): number;
   /** A task died of a node's error; it has already been stopped. */
   taskFailed(task: string, error: string): void;
+  /** A task is about to be started. */
+  taskStarting?(): void;
 }
