@@ -32,6 +32,9 @@ export interface DispatchHost
   allSettled(held: Held): void;
 }
 
+/** How it is heard that a handler was told; `settled`: when all the event's handlers were, so perhaps late. */
+type Via = "notice" | "settled" | "pull";
+
 export class Dispatch {
   readonly #host: DispatchHost;
   readonly #lanes = new Lanes();
@@ -120,17 +123,18 @@ export class Dispatch {
   }
 
   /** Another owner, or a pull, says that a handler was told. */
-  done(entry: CompletionEntry, via: "notice" | "pull"): void {
+  done(entry: CompletionEntry, via: Via): void {
     const isNews = this.#merge(entry, via);
-    if (via === "notice") this.#progress.made(entry, this.#host.now());
+    if (via !== "pull") this.#progress.made(entry, this.#host.now());
     const lane = this.#lanes.get(entry);
     if (lane === undefined) return;
     this.#rounds.calm(lane);
-    if (via === "notice" && isNews) {
-      // A pull tells of the past, perhaps of long ago, and so does what is heard again: who works on the lane now is
-      // another question.
-      lane.holder = undefined;
-      lane.heldSince = undefined;
+    if (via !== "pull" && isNews) {
+      // What comes late, or is heard again, tells of the past: who works on the lane now is another question.
+      if (via === "notice") {
+        lane.holder = undefined;
+        lane.heldSince = undefined;
+      }
       lane.renewedAt = this.#host.now();
     }
     for (const work of upTo(lane, entry.stamp)) this.#closeIfOlder(work, entry, via);
@@ -271,17 +275,17 @@ export class Dispatch {
   }
 
   /** True when it was not known. */
-  #merge(entry: CompletionEntry, via: "notice" | "pull"): boolean {
+  #merge(entry: CompletionEntry, via: Via): boolean {
     const { completions, counts, self } = this.#host;
     const known = completions.last(entry.topic, entry.id, entry.handler);
     const both = known?.by === self && compareStamps(known.stamp, entry.stamp) === 0;
-    if (both && entry.by !== self && via === "notice") counts.add("notice_late");
+    if (both && entry.by !== self && via !== "pull") counts.add("notice_late");
     const isNews = completions.merge(entry);
     if (isNews) this.#host.learned(entry);
     return isNews;
   }
 
-  #closeIfOlder(work: Work, entry: CompletionEntry, via: "notice" | "pull"): void {
+  #closeIfOlder(work: Work, entry: CompletionEntry, via: Via): void {
     if (work.held.solo) return;
     const order = compareStamps(work.held.stamp, entry.stamp);
     if (order > 0 || (order < 0 && work.state === "sending")) return;

@@ -94,7 +94,7 @@ export class NoticeInbox {
     if (held === undefined) return;
     for (const handler of done) {
       const entry = { topic, id, handler, stamp, by: from };
-      if (held.role === "owner") dispatch.done(entry, "notice");
+      if (held.role === "owner") dispatch.done(entry, "settled");
       this.#forward(held, from, { kind: "done", ...entry });
     }
     const { acting } = rankings.of(topic);

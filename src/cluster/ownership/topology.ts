@@ -39,6 +39,8 @@ export class Topology {
   readonly #host: TopologyHost;
   #view: ClusterView;
   #gone: ReadonlyMap<MemberId, Reason>;
+  /** Those of them that said that they left, whatever was noticed of them since. */
+  readonly #departed = new Set<MemberId>();
   #goneTimerAt = Number.POSITIVE_INFINITY;
 
   /** Computes the owners; `start` sets the waits. */
@@ -112,12 +114,15 @@ export class Topology {
   #noteGone(gone: ReadonlyMap<MemberId, Reason>): void {
     const { counts, dispatch, outbox } = this.#host;
     for (const [member, reason] of gone) {
+      if (reason === "gone_left") this.#departed.add(member);
       if (this.#gone.has(member)) continue;
       counts.add(reason);
       outbox.forget(member);
     }
-    for (const [member, reason] of this.#gone) {
-      if (reason === "gone_left" && !gone.has(member)) dispatch.cameBack(member);
+    for (const member of this.#departed) {
+      if (gone.has(member)) continue;
+      this.#departed.delete(member);
+      dispatch.cameBack(member);
     }
     this.#gone = gone;
   }
