@@ -130,12 +130,11 @@ export class Dispatch {
     if (lane === undefined) return;
     this.#rounds.calm(lane);
     if (via !== "pull" && isNews) {
+      const now = this.#host.now();
       // What comes late, or is heard again, tells of the past: who works on the lane now is another question.
-      if (via === "notice") {
-        lane.holder = undefined;
-        lane.heldSince = undefined;
-      }
-      lane.renewedAt = this.#host.now();
+      if (via === "notice") lane.holder = undefined;
+      lane.heldSince = lane.holder === undefined ? undefined : now;
+      lane.renewedAt = now;
     }
     for (const work of upTo(lane, entry.stamp)) this.#closeIfOlder(work, entry, via);
     this.#runner.run(lane);
