@@ -20,6 +20,7 @@ import {
   FLUSH_PAUSE_MIN_MS,
   GROUP_COMMITS_MAX,
   GROUP_LENGTH_MAX,
+  SHARED_FLUSH_WAIT_MS,
 } from "./limits.ts";
 import { PackedRows, type Row } from "./packed-rows.ts";
 import {
@@ -148,7 +149,7 @@ export class SqliteStore implements Store {
         const encoded = encodeWrites(writes, (table) => this.#kinds.has(table));
         this.#apply(encoded);
         this.#counters.writes += encoded.length;
-        this.#enqueue({ resolve, reject }, encoded, mayWait(writes));
+        this.#enqueue({ resolve, reject }, encoded, patienceMs(writes));
       } catch (error) {
         this.#counters.rejected++;
         throw error;
@@ -242,8 +243,8 @@ export class SqliteStore implements Store {
       );
   }
 
-  /** `relaxed`: nobody waits for it, so it joins what others flush; alone it is flushed after the longest pause. */
-  #enqueue(waiting: Waiting, writes: readonly EncodedWrite[], relaxed: boolean): void {
+  /** With patience nobody waits for it, so it joins what others flush; alone it is flushed when that is over. */
+  #enqueue(waiting: Waiting, writes: readonly EncodedWrite[], patience: number): void {
     this.#waiting.push(waiting);
     for (const { key, text } of writes) this.#waitingLength += key.length + (text?.length ?? 0);
     if (this.#waiting.length >= GROUP_COMMITS_MAX || this.#waitingLength >= GROUP_LENGTH_MAX) {
@@ -251,7 +252,7 @@ export class SqliteStore implements Store {
       return;
     }
     const now = this.#clock.monoMs();
-    const at = Math.max(now, this.#restUntil, relaxed ? now + FLUSH_PAUSE_MAX_MS : 0);
+    const at = Math.max(now, this.#restUntil, patience > 0 ? now + patience : 0);
     if (this.#cancelFlush !== undefined && this.#flushAt <= at) return;
     this.#cancelFlush?.();
     this.#flushAt = at;
@@ -349,12 +350,14 @@ export class SqliteStore implements Store {
   }
 }
 
-/** An empty commit asks for what came before it, and that may be urgent. */
-function mayWait(writes: readonly Write[]): boolean {
-  return (
-    writes.length > 0 &&
-    writes.every(({ kind, value }) => value === undefined && kind.removalsMayWait === true)
+/** How long a commit may wait for the flush of others, ms. An empty one asks for what came before it: that may be urgent. */
+function patienceMs(writes: readonly Write[]): number {
+  if (writes.length === 0) return 0;
+  if (writes.every(({ mayWait }) => mayWait === true)) return SHARED_FLUSH_WAIT_MS;
+  const areRemovals = writes.every(
+    ({ kind, value }) => value === undefined && kind.removalsMayWait === true,
   );
+  return areRemovals ? FLUSH_PAUSE_MAX_MS : 0;
 }
 
 function rangeQuery(select: string, range: RangeOptions): [string, string[]] {

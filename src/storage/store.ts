@@ -26,6 +26,11 @@ export interface Write {
   readonly kind: Kind<never> | Kind<unknown>;
   readonly key: string;
   readonly value: unknown;
+  /**
+   * Nobody waits for it to be on disk, and what a crash undoes is known elsewhere: commits of nothing else join the flushes
+   * of others, or are flushed some tens of milliseconds later.
+   */
+  readonly mayWait?: true;
 }
 
 export interface RangeOptions {
@@ -74,6 +79,11 @@ export class StorageError extends Error {
 
 export function put<T>(kind: Kind<T>, key: string, value: T): Write {
   return { kind: kind as Kind<never>, key, value };
+}
+
+/** A value that may come to disk with what others flush. See `Write.mayWait`. */
+export function putLater<T>(kind: Kind<T>, key: string, value: T): Write {
+  return { kind: kind as Kind<never>, key, value, mayWait: true };
 }
 
 export function remove<T>(kind: Kind<T>, key: string): Write {

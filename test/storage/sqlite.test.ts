@@ -16,10 +16,10 @@ import { join } from "node:path";
 import { systemClock } from "#daemon/system.ts";
 import { VirtualClock } from "#lib/clock.ts";
 import { silentLog } from "#lib/log.ts";
-import { FLUSH_PAUSE_MAX_MS, GROUP_COMMITS_MAX } from "#storage/limits.ts";
+import { FLUSH_PAUSE_MAX_MS, GROUP_COMMITS_MAX, SHARED_FLUSH_WAIT_MS } from "#storage/limits.ts";
 import { SCHEMA_VERSION } from "#storage/migrations.ts";
 import { SqliteStore } from "#storage/sqlite.ts";
-import { jsonKind, put, remove, StorageError } from "#storage/store.ts";
+import { jsonKind, put, putLater, remove, StorageError } from "#storage/store.ts";
 
 const things = jsonKind<unknown>("things", (input) => input);
 const patient = { ...jsonKind<unknown>("patient", (input) => input), removalsMayWait: true };
@@ -117,6 +117,29 @@ describe("group commit", () => {
     clock.advance(0);
     await Promise.all([behind, barrier]);
     expect(flushes()).toBe(5);
+    await store.close();
+  });
+
+  test("values that are known elsewhere are flushed with the next urgent commit, or after the longer wait", async () => {
+    const clock = new VirtualClock();
+    const store = open(clock);
+    const flushes = (): number => store.counters().flushes;
+    const alone = store.commit([putLater(things, "a", 1)]);
+    clock.advance(SHARED_FLUSH_WAIT_MS - 1);
+    expect([flushes(), store.table(things).get("a")]).toEqual([0, 1]);
+    clock.advance(1);
+    await alone;
+    expect(flushes()).toBe(1);
+    const waiting = store.commit([putLater(things, "b", 1)]);
+    const urgent = store.commit([put(things, "c", 1)]);
+    clock.advance(0);
+    await Promise.all([waiting, urgent]);
+    expect(flushes()).toBe(2);
+    // Somebody waits for what comes in the same commit.
+    const mixed = store.commit([putLater(things, "d", 1), put(things, "e", 1)]);
+    clock.advance(0);
+    await mixed;
+    expect(flushes()).toBe(3);
     await store.close();
   });
 

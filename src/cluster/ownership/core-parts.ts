@@ -271,7 +271,7 @@ export class CoreParts {
       withdraw: (ticket) => outputs.dropStart(ticket) || ports.withdraw?.(ticket) === true,
       tellOwners: (held, notice) => this.outbox.tellOwners(held, notice),
       offerAgain: (held) => this.#watchers.offerAgain(held),
-      learned: (entry) => this.persistence.learned(entry),
+      learned: (entry, isShared) => this.persistence.learned(entry, isShared),
       partlySettled: (held) => this.journal.updatePending(held),
       allSettled: (held) => this.events.settle(held, undefined),
     };

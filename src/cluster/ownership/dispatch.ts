@@ -24,8 +24,8 @@ export interface DispatchHost
     Omit<LaneRunnerHost, "lanes" | "turns" | "sends" | "failures" | "settle"> {
   /** When the acting owners last changed; core time. */
   ranksChangedAt(): number;
-  /** A newer completion entered the table. */
-  learned(entry: CompletionEntry): void;
+  /** A newer completion entered the table; `isShared`: other members know it, or are being told. */
+  learned(entry: CompletionEntry, isShared: boolean): void;
   /** A work of a held event ended, others go on. */
   partlySettled(held: Held): void;
   /** The last work of a held event ended. */
@@ -266,11 +266,18 @@ export class Dispatch {
     const { held } = work;
     if (!held.local) {
       const entry = { topic, id, handler, stamp: held.stamp, by: host.self };
-      if (host.completions.merge(entry)) host.learned(entry);
+      if (host.completions.merge(entry)) host.learned(entry, this.#isShared(held));
       if (!held.solo) host.tellOwners(held, { kind: "done", ...entry });
     }
     this.#rounds.calm(work.lane);
     this.#settle(work, "send_succeeded");
+  }
+
+  /** Do other owners hear of what happens to it? What has a row here comes back with it after a crash. */
+  #isShared({ event, row, solo }: Held): boolean {
+    const { rankings, self } = this.#host;
+    if (solo || row !== "") return false;
+    return rankings.of(event.topic).acting.some((member) => member !== self);
   }
 
   /** True when it was not known. */
@@ -280,7 +287,7 @@ export class Dispatch {
     const both = known?.by === self && compareStamps(known.stamp, entry.stamp) === 0;
     if (both && entry.by !== self && via !== "pull") counts.add("notice_late");
     const isNews = completions.merge(entry);
-    if (isNews) this.#host.learned(entry);
+    if (isNews) this.#host.learned(entry, true);
     return isNews;
   }
 

@@ -21,7 +21,12 @@ export type StoredWrite =
       readonly left?: readonly string[];
     }
   | { readonly kind: "remove-pending"; readonly key: string }
-  | { readonly kind: "put-completions"; readonly row: CompletionRow }
+  | {
+      readonly kind: "put-completions";
+      readonly row: CompletionRow;
+      /** Other members know them, too: they need not be on disk at once. */
+      readonly mayWait: boolean;
+    }
   | { readonly kind: "remove-completions"; readonly topic: string; readonly id: string };
 
 export class Journal {
@@ -95,8 +100,11 @@ export class Journal {
     this.#writes.set(key, { kind: "remove-pending", key });
   }
 
-  putCompletions(row: CompletionRow): void {
-    this.#writes.set(completionsKey(row.topic, row.id), { kind: "put-completions", row });
+  putCompletions(row: CompletionRow, mayWait: boolean): void {
+    const key = completionsKey(row.topic, row.id);
+    const before = this.#writes.get(key);
+    const isUrgent = before?.kind === "put-completions" && !before.mayWait;
+    this.#writes.set(key, { kind: "put-completions", row, mayWait: mayWait && !isUrgent });
   }
 
   removeCompletions(topic: string, id: string): void {

@@ -69,6 +69,19 @@ export interface Batch {
 
 export type Before = Stamp | "first" | undefined;
 
+/** Do both carry the very same things? One by one, not by content: what goes to several members is shared by its makers. */
+export function isSameBatch(a: Batch, b: Batch): boolean {
+  return (
+    areSame(a.notices, b.notices) &&
+    areSame(a.events, b.events) &&
+    areSame(a.before ?? [], b.before ?? [])
+  );
+}
+
+function areSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
+}
+
 /** One entry of the completion table on the wire: the newest event a handler was told of, per ID. */
 export interface CompletionEntry extends LaneId {
   readonly stamp: Stamp;

@@ -13,12 +13,13 @@ import { type Cancel, type Clock, every } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
-import { put, remove, type Store, type Write } from "#storage/store.ts";
+import { put, putLater, remove, type Store, type Write } from "#storage/store.ts";
 import { announceInline } from "../calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "../calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts";
 import type { EventStamps } from "../event-stamps.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
+import { EncodedPayload } from "../rpc/codec.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import type { Announcement, AnnouncementAnswer } from "./announcements.ts";
@@ -34,7 +35,7 @@ import {
   PULL_TIMEOUT_MS,
   STALL_MIN_MS,
 } from "./limits.ts";
-import type { CompletionEntry } from "./notices.ts";
+import { type Batch, type CompletionEntry, isSameBatch } from "./notices.ts";
 import type { Output } from "./outputs.ts";
 import type { PlantedAlertBug } from "./planted.ts";
 import type { TopicOwners } from "./ranking.ts";
@@ -96,6 +97,8 @@ export class OwnershipService implements Ownership {
   #flushSet = false;
   #beatAt: number;
   #stalledMs = 0;
+  /** Of the flush under way. */
+  #lastSent: { readonly batch: Batch; readonly payload: EncodedPayload } | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #cancelTimer: Cancel = () => {};
   #cancelBeat: Cancel = () => {};
@@ -291,16 +294,17 @@ export class OwnershipService implements Ownership {
 
   #flush(): void {
     for (const output of this.#core.flush(this.#now())) this.#perform(output);
+    this.#lastSent = undefined;
     this.#wakeWaiters();
     this.#armTimer();
   }
 
   #armTimer(): void {
     const at = this.#core.nextAt() ?? Number.POSITIVE_INFINITY;
-    if (at === this.#timerAt) return;
+    // What was waited for has often happened by then: one look too early is cheaper than a timer per event.
+    if (at >= this.#timerAt) return;
     this.#cancelTimer();
     this.#timerAt = at;
-    if (at === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#now()), () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
       // Adding and subtracting stalls may lose the last bit: never tick before the time that was asked for.
@@ -337,7 +341,7 @@ export class OwnershipService implements Ownership {
 
   #sendBatch({ to, number, batch }: Extract<Output, { kind: "batch" }>): void {
     const timeoutMs = batchTimeoutMs(this.#options.delayMs);
-    ask(this.#parts.rpc, deliverAlerts, to, { payload: encodeBatch(batch), timeoutMs }).then(
+    ask(this.#parts.rpc, deliverAlerts, to, { payload: this.#payloadOf(batch), timeoutMs }).then(
       () => this.#input((now) => this.#core.delivered(to, number, now)),
       (error) => {
         const why = isRefusal(error) ? "refused" : "failed";
@@ -345,6 +349,15 @@ export class OwnershipService implements Ownership {
         this.#input((now) => this.#core.undelivered(to, number, now, why));
       },
     );
+  }
+
+  /** What goes to several members alike is encoded once. */
+  #payloadOf(batch: Batch): EncodedPayload {
+    const last = this.#lastSent;
+    if (last !== undefined && isSameBatch(last.batch, batch)) return last.payload;
+    const payload = new EncodedPayload(encodeBatch(batch));
+    this.#lastSent = { batch, payload };
+    return payload;
   }
 
   #pull({ from, request }: Extract<Output, { kind: "pull" }>): void {
@@ -413,8 +426,11 @@ function toWrite(write: StoredWrite): Write {
       return put(pendingAlerts, write.key, write);
     case "remove-pending":
       return remove(pendingAlerts, write.key);
-    case "put-completions":
-      return put(alertCompletions, rowKey(write.row.topic, write.row.id), write.row);
+    case "put-completions": {
+      const { mayWait, row } = write;
+      const putRow = mayWait ? putLater : put;
+      return putRow(alertCompletions, rowKey(row.topic, row.id), row);
+    }
     case "remove-completions":
       return remove(alertCompletions, rowKey(write.topic, write.id));
   }

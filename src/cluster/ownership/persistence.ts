@@ -53,11 +53,11 @@ export class Persistence {
     if (!this.#watching) this.#arm(held.receivedAt + SAFE_WAIT_MS);
   }
 
-  /** A newer completion entered the table. */
-  learned(entry: CompletionEntry): void {
+  /** A newer completion entered the table; `isShared`: other members know it, or are being told. */
+  learned(entry: CompletionEntry, isShared: boolean): void {
     const { completions, counts, journal } = this.#host;
     const row = completions.row(entry.topic, entry.id);
-    if (row !== undefined) journal.putCompletions(row);
+    if (row !== undefined) journal.putCompletions(row, isShared);
     const evicted = completions.evict();
     if (evicted === undefined) return;
     counts.add("completion_evicted");

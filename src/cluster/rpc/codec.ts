@@ -60,8 +60,25 @@ export function decodeRpcFrame(body: Uint8Array): RpcFrame {
   };
 }
 
+/** A payload that goes to several members: its text is made once, when it is first asked for. */
+export class EncodedPayload {
+  readonly #payload: unknown;
+  #text: string | undefined;
+
+  constructor(payload: unknown) {
+    this.#payload = payload;
+  }
+
+  /** Throws `WireError` for what JSON cannot say. */
+  get text(): string {
+    this.#text ??= encodePayload(this.#payload);
+    return this.#text;
+  }
+}
+
 /** Payload text; bigints are written with all their digits. Throws `WireError` for what JSON cannot say. */
 export function encodePayload(payload: unknown): string {
+  if (payload instanceof EncodedPayload) return payload.text;
   try {
     return JSON.stringify(payload) ?? "null";
   } catch {
@@ -78,7 +95,7 @@ export function decodePayload(payload: Uint8Array, exact: boolean): unknown {
   if (payload.length === 0) return null;
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
+    text = utf8.decode(payload);
   } catch {
     throw new WireError("payload is not UTF-8");
   }
@@ -93,6 +110,8 @@ export function decodePayload(payload: Uint8Array, exact: boolean): unknown {
     throw new WireError(`payload is not JSON: ${errorMessage(error)}`);
   }
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 function exactNumbers(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? rawJson(String(value)) : value;

@@ -61,7 +61,8 @@ interface InFlight {
   readonly call: Call;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: RpcError) => void;
-  readonly cancelTimer: Cancel;
+  /** When it is given up, monotonic ms. */
+  readonly until: number;
 }
 
 export interface OutgoingCall {
@@ -86,6 +87,9 @@ export class RpcConnection {
   /** Calls of the peer that are being answered, and until when it waits; deleted when cancelled. */
   readonly #answering = new Map<number, number>();
   #nextCall = 1;
+  /** When calls in flight are looked at next, monotonic ms; not later than the first is to be given up. */
+  #lookAt = Number.POSITIVE_INFINITY;
+  #cancelLook: Cancel = () => {};
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #flushing = false;
@@ -169,9 +173,10 @@ export class RpcConnection {
       out.reject(new RpcError("full", `${out.call.name}: too many bytes are waiting`));
       return;
     }
-    const cancelTimer = this.#host.clock.after(deadlineMs, () => this.#expire(number));
+    const until = this.#host.clock.monoMs() + deadlineMs;
     const { call, resolve, reject } = out;
-    this.#inFlight.set(number, { call, resolve, reject, cancelTimer });
+    this.#inFlight.set(number, { call, resolve, reject, until });
+    this.#lookBy(until);
   }
 
   /** False when it could not be queued. */
@@ -228,8 +233,8 @@ export class RpcConnection {
     this.#answering.clear();
     const failed = [...this.#inFlight.values()];
     this.#inFlight.clear();
-    for (const { call, reject, cancelTimer } of failed) {
-      cancelTimer();
+    this.#cancelLook();
+    for (const { call, reject } of failed) {
       reject(new RpcError("lost", `${call.name}: connection lost: ${why}`));
     }
     this.#sink.end();
@@ -363,7 +368,6 @@ export class RpcConnection {
       return;
     }
     this.#inFlight.delete(frame.call);
-    waiting.cancelTimer();
     const { call, resolve, reject } = waiting;
     try {
       const payload = decodePayload(frame.payload, call.exact);
@@ -374,6 +378,26 @@ export class RpcConnection {
       reject(new RpcError("answered", `${call.name}: bad answer: ${errorMessage(error)}`));
     }
     this.#host.onRoom(this);
+  }
+
+  /** One timer serves all calls, and stays when they are answered: nearly all are, long before. */
+  #lookBy(at: number): void {
+    if (at >= this.#lookAt) return;
+    this.#cancelLook();
+    this.#lookAt = at;
+    const wait = Math.max(0, at - this.#host.clock.monoMs());
+    this.#cancelLook = this.#host.clock.after(wait, () => this.#expireCalls());
+  }
+
+  #expireCalls(): void {
+    this.#lookAt = Number.POSITIVE_INFINITY;
+    const now = this.#host.clock.monoMs();
+    let next = Number.POSITIVE_INFINITY;
+    for (const [number, { until }] of [...this.#inFlight]) {
+      if (until <= now) this.#expire(number);
+      else next = Math.min(next, until);
+    }
+    if (!this.#closed && next < Number.POSITIVE_INFINITY) this.#lookBy(next);
   }
 
   #expire(number: number): void {

@@ -4,6 +4,7 @@ import { WireError } from "#cluster/ports.ts";
 import {
   decodePayload,
   decodeRpcFrame,
+  EncodedPayload,
   encodePayload,
   encodeRpcFrame,
   type RpcFrameKind,
@@ -54,6 +55,24 @@ test.each([
 ])("a payload that is %s is refused", (_title, payload) => {
   expect(() => decodePayload(payload, false)).toThrow(WireError);
   expect(() => decodePayload(payload, true)).toThrow(WireError);
+});
+
+test("a payload for several members is encoded once, when it is first asked for", () => {
+  let times = 0;
+  const payload = new EncodedPayload({
+    toJSON() {
+      times++;
+      return ["said"];
+    },
+  });
+  expect(times).toBe(0);
+  expect([encodePayload(payload), encodePayload(payload)]).toEqual(['["said"]', '["said"]']);
+  expect(times).toBe(1);
+});
+
+test("bytes that are not UTF-8 do not spoil the next payload", () => {
+  expect(() => decodePayload(new Uint8Array([0x22, 0xe2, 0x82]), false)).toThrow(WireError);
+  expect(decodePayload(bytes('"ä"'), false)).toBe("ä");
 });
 
 test("what JSON cannot say is refused before it is sent", () => {
