@@ -20,11 +20,8 @@ export const GROUP_LENGTH_MAX = 16 * 1024 * 1024;
  */
 export const FLUSH_PAUSE_MAX_MS = 5;
 
-/**
- * How long values that are known elsewhere wait for a flush that others need, ms (`Write.mayWait`): long enough to meet the
- * next one where some tens of commits come each second, where flushes cost most per commit.
- */
-export const SHARED_FLUSH_WAIT_MS = 50;
+/** How long values that are known elsewhere wait for a flush that others need, ms (`Write.mayWait`; gossip.md §14.7). */
+export const SHARED_FLUSH_WAIT_MS = 20;
 
 /** A flush that took less than this is followed by no pause: a timer cannot wait shorter, ms. */
 export const FLUSH_PAUSE_MIN_MS = 1;

@@ -273,11 +273,9 @@ export class Dispatch {
     this.#settle(work, "send_succeeded");
   }
 
-  /** Do other owners hear of what happens to it? What has a row here comes back with it after a crash. */
-  #isShared({ event, row, solo }: Held): boolean {
-    const { rankings, self } = this.#host;
-    if (solo || row !== "") return false;
-    return rankings.of(event.topic).acting.some((member) => member !== self);
+  /** Does another owner have it, and so hear of its end? What has a row here comes back with that after a crash. */
+  #isShared({ copies, event, row, solo }: Held): boolean {
+    return !solo && row === "" && copies.isWith(this.#host.rankings.of(event.topic).acting);
   }
 
   /** True when it was not known. */

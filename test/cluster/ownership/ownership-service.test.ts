@@ -12,7 +12,7 @@ import { type Clock, VirtualClock } from "#lib/clock.ts";
 import { silentLog } from "#lib/log.ts";
 import { SeededRandom } from "#lib/random.ts";
 import { MemoryStore } from "#storage/memory.ts";
-import { StorageError } from "#storage/store.ts";
+import { StorageError, type Write } from "#storage/store.ts";
 import { closeAll, Member, until } from "#test/cluster/rpc/cluster-on-loopback.ts";
 import { FakeNetwork, promises } from "#test/cluster/rpc/fake-network.ts";
 import { sampleAlert } from "./sample-alert.ts";
@@ -83,6 +83,18 @@ class Site implements EventReceiver {
 
   count(name: string): number {
     return this.service.counters()[name] ?? 0;
+  }
+}
+
+/** Notes which completions were not to wait for the flushes of others. */
+class UrgencyStore extends MemoryStore {
+  readonly urgent: boolean[] = [];
+
+  override commit(writes: readonly Write[]): Promise<void> {
+    for (const { kind, mayWait } of writes) {
+      if (kind.name === alertCompletions.name) this.urgent.push(mayWait !== true);
+    }
+    return super.commit(writes);
   }
 }
 
@@ -260,10 +272,13 @@ describe("two members", () => {
     const network = new FakeNetwork();
     const members = [network.add(1), network.add(2)] as const;
     for (const member of members) member.join("c", [1, 2]);
-    const sites = members.map((member) => new Site(clock, member, member, new MemoryStore()));
+    const stores = members.map(() => new UrgencyStore());
+    const sites = members.map(
+      (member, i) => new Site(clock, member, member, stores[i] ?? new MemoryStore()),
+    );
     const [a, b] = sites;
     if (a === undefined || b === undefined) throw new Error("two sites");
-    return { clock, network, members, a, b };
+    return { clock, network, members, stores, a, b };
   }
 
   async function linked() {
@@ -292,6 +307,23 @@ describe("two members", () => {
     await second.service.settled();
     expect(first.accepted).toEqual(["a"]);
     expect(second.count("pending_persisted")).toBe(0);
+  });
+
+  test("a completion may wait for other flushes where another owner has the event, and not otherwise", async () => {
+    const { first, second, members, stores } = await linked();
+    first.outcome = undefined;
+    first.service.publish(alert("a"), "cluster");
+    await second.service.settled();
+    await promises();
+    first.service.sendFinished(first.sends[0]?.ticket ?? 0, { kind: "sent" });
+    await promises();
+    expect(stores.map(({ urgent }) => urgent)).toEqual([[false], [false]]);
+    for (const member of members) member.reachable = false;
+    first.service.publish(alert("b"), "cluster");
+    await promises();
+    first.service.sendFinished(first.sends[1]?.ticket ?? 0, { kind: "sent" });
+    await promises();
+    expect(stores.flatMap(({ urgent }) => urgent).filter(Boolean)).toEqual([true]);
   });
 
   test("when no owner acknowledges, settled means the disk, a quarter of a second later", async () => {
