@@ -196,14 +196,17 @@ export class Checker {
    */
   disagreement(members: readonly SimMember[], operations: Operations): string | undefined {
     const { clusterId, mayBeRemoved, mustBeRemoved } = operations;
-    const inside = members.filter((member) => member.swim?.clusterId === clusterId);
+    const well = members.filter((member) => !this.#isLockedOut(member));
+    const inside = well.filter((member) => member.swim?.clusterId === clusterId);
     const removed = removedBy(inside);
     for (const id of removed) if (!mayBeRemoved.has(id)) return `E2: ${id} removed by nobody`;
     for (const [id, by] of mustBeRemoved) {
+      // A lie may have admitted it again.
+      if (this.liedAbout.has(id)) continue;
       if (!removed.has(id) && !removed.has(by)) return `E2: removal of ${id} is lost`;
     }
     const first = inside[0]?.swim?.viewHash;
-    for (const member of members) {
+    for (const member of well) {
       const { swim } = member;
       if (swim === undefined) continue;
       if (removed.has(member.id)) {
@@ -213,7 +216,7 @@ export class Checker {
         continue;
       }
       if (swim.clusterId !== clusterId) return `E2: member ${member.index} is outside`;
-      const wrong = this.#wrongEntry(member, members, removed);
+      const wrong = this.#wrongEntry(member, well, removed);
       if (wrong !== undefined) return wrong;
       const { high, low } = swim.viewHash;
       if (high !== first?.high || low !== first.low) return `E1: view of ${member.index} differs`;
@@ -232,7 +235,9 @@ export class Checker {
   ): string | undefined {
     const inside = core.filter((member) => member.swim?.clusterId === operations.clusterId);
     const removed = removedBy(inside);
-    const there = inside.filter((member) => !removed.has(member.id));
+    const isThere = (member: SimMember): boolean =>
+      !removed.has(member.id) && !this.#isLockedOut(member);
+    const there = inside.filter(isThere);
     for (const member of there) {
       for (const other of there) {
         const entry = member.swim?.entry(other.id);
@@ -248,6 +253,11 @@ export class Checker {
       }
     }
     return undefined;
+  }
+
+  /** A lie gave its life a number that no start from its older disk reaches: only a new identity helps it. */
+  #isLockedOut({ id, swim }: SimMember): boolean {
+    return this.liedAbout.has(id) && (swim?.counters["duplicate-identity"] ?? 0) > 0;
   }
 
   #wrongEntry(

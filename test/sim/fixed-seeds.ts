@@ -61,5 +61,13 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
   ],
   ["alerts", 1261, "a send was begun and cancelled at once, because its end was known meanwhile"],
   ["alerts", 3793, "an event that was told before it could travel never reached the second owner"],
+  ["alerts", 1027, "an event was given up because all its owners were being removed at once"],
+  ["alerts", 1055, "who heard of ends late took the holder for one that makes no progress"],
+  [
+    "membership",
+    38641,
+    "a removal that waited was recorded by a member that had been removed meanwhile",
+  ],
+  ["membership", 47400, "a life that was over kept its member from starting from an older disk"],
   ["membership", 5149, "a cut that healed in part stayed, because the same three dialled for ever"],
 ];

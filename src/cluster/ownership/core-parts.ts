@@ -262,6 +262,7 @@ export class CoreParts {
     return {
       ...{ ...this.#common, delayMs: this.#options.delayMs, completions: this.completions },
       ranksChangedAt: () => this.#epoch.changedAt,
+      isLeaving: () => this.departure.isLeaving,
       mayClaim: () => this.#mayClaim(),
       planted: (bug) => this.#planted(bug),
       start: (ticket, event, handler, brief) =>

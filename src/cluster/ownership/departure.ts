@@ -103,11 +103,12 @@ export class Departure {
   }
 
   /**
-   * Who sent it here, not knowing of the removal, keeps it until it is settled and gives it to the owners there are now:
-   * unless that one is gone, it is no business of a member outside.
+   * Who raised it and sent it here, not knowing of the removal, keeps it until it is settled and gives it to the owners there
+   * are now: unless that one is gone, it is no business of a member outside. What was raised here an owner must have.
    */
-  #isOfOthers({ copies, producer, sources }: Held): boolean {
-    return copies.isElsewhere() || (!producer && sources.length > 0);
+  #isOfOthers(held: Held): boolean {
+    if (held.producer) return this.#isWithOwners(held);
+    return held.copies.isElsewhere() || held.sources.length > 0;
   }
 
   /** The time for sends in flight is over. */

@@ -22,6 +22,8 @@ import { Turns } from "./turns.ts";
 export interface DispatchHost
   extends SendsHost,
     Omit<LaneRunnerHost, "lanes" | "turns" | "sends" | "failures" | "settle"> {
+  /** Is this member about to go? */
+  isLeaving(): boolean;
   /** When the acting owners last changed; core time. */
   ranksChangedAt(): number;
   /** A newer completion entered the table; `isShared`: other members know it, or are being told. */

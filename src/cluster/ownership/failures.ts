@@ -23,6 +23,8 @@ export interface FailuresHost {
   readonly counts: ReasonCounts;
   /** Core time. */
   now(): number;
+  /** Is this member about to go? */
+  isLeaving(): boolean;
   /** Notices to everyone who may hold a copy as owner. */
   tellOwners(held: Held, notice: Notice): void;
   /** Ends a work for this reason. */
@@ -77,7 +79,9 @@ export class Failures {
 
   /** Nobody answered for what was passed on. */
   unanswered(work: Work): void {
-    if (work.never.has(this.#host.self)) this.#host.settle(work, "passed_unanswered");
+    const { isLeaving, self } = this.#host;
+    if (isLeaving()) work.passedAt = this.#host.now();
+    else if (work.never.has(self)) this.#host.settle(work, "passed_unanswered");
     else this.beginRound(work, work.round + 1);
   }
 
@@ -126,10 +130,13 @@ export class Failures {
     if (member === this.#host.self && work.state === "passed") work.state = "waiting";
   }
 
-  /** Everybody failed: if one of them may succeed later, all begin anew after a rest. */
+  /**
+   * Everybody failed: if one of them may succeed later, all begin anew after a rest. Who leaves did not try: where all owners
+   * do, there will be others.
+   */
   #endRoundIfAllFailed(work: Work): void {
-    const { rankings, turns } = this.#host;
-    if (work.state !== "passed" || turns.candidates(work).length > 0) return;
+    const { isLeaving, rankings, turns } = this.#host;
+    if (work.state !== "passed" || isLeaving() || turns.candidates(work).length > 0) return;
     const { acting } = rankings.of(work.lane.topic);
     if (acting.some((member) => !work.never.has(member))) this.beginRound(work, work.round + 1);
     else this.#host.settle(work, "all_failed");

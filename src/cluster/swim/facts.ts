@@ -73,7 +73,7 @@ export class Facts {
   alive(version: Version, profile: Profile, source: AliveSource = "gossip"): void {
     const core = this.#core;
     if (profile.id === core.id) {
-      this.#hearSelf(version, profile);
+      this.#hearSelf(version, profile, source);
       return;
     }
     const entry = core.table.get(profile.id);
@@ -417,7 +417,7 @@ export class Facts {
   }
 
   /** Our own ALIVE comes back: an echo, an older life of ours, or a clone (U31). */
-  #hearSelf(version: Version, profile: Profile): void {
+  #hearSelf(version: Version, profile: Profile, source: AliveSource): void {
     const core = this.#core;
     const { self } = core;
     if (version.epoch > self.epoch) {
@@ -425,7 +425,8 @@ export class Facts {
       core.table.set(self, { ...self, epoch: version.epoch, rank: ALIVE }, core.now);
     } else if (version.epoch < self.epoch || version.incarnation < self.incarnation) return;
     else if (version.incarnation === self.incarnation && profile.boot === core.boot) return;
-    if (profile.boot > core.boot && profile.reclaimed) {
+    // Who holds it for dead tells of a life that is over.
+    if (profile.boot > core.boot && profile.reclaimed && source !== "before-worse") {
       core.count("duplicate-identity");
       this.#listeners.duplicate();
       return;

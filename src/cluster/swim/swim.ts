@@ -519,8 +519,11 @@ export class Swim {
       this.#reset();
       return;
     }
-    const epoch = core.table.get(id)?.epoch ?? 1;
-    const gossip = core.table.get(id)?.profile?.gossip;
+    const entry = core.table.get(id);
+    // It waited here while this member was removed itself: there is nobody to remove any more.
+    if (entry === undefined) return;
+    const { epoch, profile } = entry;
+    const gossip = profile?.gossip;
     const record = { kind: "removed", epoch, id, remover: core.id } as const;
     this.#facts.removed(record);
     if (gossip !== undefined) core.sendUdp(gossip, [record], undefined, false);
