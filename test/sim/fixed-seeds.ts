@@ -61,6 +61,7 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
   ],
   ["alerts", 1261, "a send was begun and cancelled at once, because its end was known meanwhile"],
   ["alerts", 3793, "an event that was told before it could travel never reached the second owner"],
+  ["alerts", 3458, "a producer that had heard of the owner again acted as if there were none"],
   ["alerts", 1027, "an event was given up because all its owners were being removed at once"],
   ["alerts", 1055, "who heard of ends late took the holder for one that makes no progress"],
   [

@@ -152,8 +152,9 @@ export class LaneRunner {
   #isLeftToOwners(work: Work): boolean {
     const { timers, delayMs } = this.#host;
     const { held, lane } = work;
-    if (held.solo || held.excused || this.#host.planted("everybody-first")) return false;
-    const rank = this.#host.turns.rank(work);
+    const { turns } = this.#host;
+    if (held.solo || turns.isExcused(work) || this.#host.planted("everybody-first")) return false;
+    const rank = turns.rank(work);
     if (rank === 0 || !this.#host.offerAgain(held)) return false;
     lane.timer = timers.setFor(lane, this.#host.now() + rank * delayMs, this.#look);
     return true;

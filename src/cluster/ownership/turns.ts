@@ -61,9 +61,15 @@ export class Turns {
     return rank;
   }
 
+  /** Acts this producer for want of owners? Not any more when one of them has been heard of since. */
+  isExcused({ held, lane }: Work): boolean {
+    return held.excused && lane.renewedAt <= held.receivedAt;
+  }
+
   /** Is there another owner that may try if this member fails? */
-  canBeTakenOver({ held, lane, never }: Work): boolean {
-    if (held.solo || held.excused) return false;
+  canBeTakenOver(work: Work): boolean {
+    const { held, lane, never } = work;
+    if (held.solo || this.isExcused(work)) return false;
     const { rankings, self } = this.#host;
     return rankings.of(lane.topic).acting.some((member) => member !== self && !never.has(member));
   }
@@ -89,7 +95,7 @@ export class Turns {
     }
     const received = Math.max(held.receivedAt, lane.restUntil);
     const { home } = rankings.of(lane.topic);
-    const ranked = held.excused ? 0 : this.rank(work);
+    const ranked = this.isExcused(work) ? 0 : this.rank(work);
     const why = this.#why(work, ranked, home[0] === self);
     const { holder } = lane;
     const holding = holder !== undefined && !rankings.isGone(holder);
@@ -130,7 +136,7 @@ export class Turns {
 
   #why(work: Work, rank: number, isFirst: boolean): Reason {
     if (isFirst && rank === 0) return "sent_by_rank_0";
-    if (work.held.excused) return "takeover_no_owner_answered";
+    if (this.isExcused(work)) return "takeover_no_owner_answered";
     if (rank > 0) return "takeover_wait";
     return this.rank(work, NOBODY) > 0 ? "takeover_passed" : "takeover_gone";
   }
