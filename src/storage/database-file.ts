@@ -187,9 +187,10 @@ function openOwn(path: string, kinds: readonly AnyKind[], nowText: string): Data
     const version = readVersion(database);
     database.run("BEGIN IMMEDIATE");
     if (version < SCHEMA_VERSION) migrate(database, version, nowText);
-    for (const { name, packed } of kinds) {
+    for (const { name, packed, inKeyOrder } of kinds) {
+      const layout = inKeyOrder === true ? " WITHOUT ROWID" : "";
       database.run(
-        `CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)`,
+        `CREATE TABLE IF NOT EXISTS "${name}" (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)${layout}`,
       );
       for (const sql of packed === true ? packTables(name) : []) database.run(sql);
     }

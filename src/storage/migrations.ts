@@ -21,7 +21,21 @@ export const MIGRATIONS_TABLE = "schema_migrations";
 
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "one table of key and value per kind", up: () => {} },
+  { version: 2, name: "states and completions in the order of their keys", up: orderByKey },
 ];
+
+function orderByKey(database: Database): void {
+  for (const table of ["topic_events", "alert_completions"]) {
+    const find = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?";
+    if (database.query(find).get(table) === null) continue;
+    database.run(`ALTER TABLE "${table}" RENAME TO "${table}_old"`);
+    database.run(
+      `CREATE TABLE "${table}" (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID`,
+    );
+    database.run(`INSERT INTO "${table}" SELECT key, value FROM "${table}_old" ORDER BY key`);
+    database.run(`DROP TABLE "${table}_old"`);
+  }
+}
 
 /** The schema this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

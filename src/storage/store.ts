@@ -19,6 +19,11 @@ export interface Kind<T> {
   readonly removalsMayWait?: boolean;
   /** Values come many at a time and go soon: those of a commit may be stored together. Few at a time are read. */
   readonly packed?: boolean;
+  /**
+   * Values are mostly below a kilobyte and written all the time: they are stored in the order of their keys, so that a new
+   * one changes one page of the file and not also one of an index.
+   */
+  readonly inKeyOrder?: boolean;
 }
 
 /** One change; `value` undefined deletes. All writes of one commit are applied together or not at all. */

@@ -212,9 +212,40 @@ describe("file", () => {
     const raw = new Database(path, { readonly: true });
     expect(raw.query("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
     expect(raw.query("PRAGMA application_id").get()).toEqual({ application_id: 0x4b415041 });
-    expect(raw.query("SELECT version FROM schema_migrations").all()).toEqual([
-      { version: SCHEMA_VERSION },
+    expect(raw.query("SELECT version FROM schema_migrations").all()).toEqual(
+      Array.from({ length: SCHEMA_VERSION }, (_, i) => ({ version: i + 1 })),
+    );
+    raw.close();
+  });
+
+  test("states of an earlier release are kept, in the order of their keys", async () => {
+    const old = new Database(path, { create: true });
+    old.run("PRAGMA application_id = 0x4b415041");
+    old.run(
+      "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied TEXT NOT NULL)",
+    );
+    old.run("INSERT INTO schema_migrations VALUES (1, 'one table of key and value per kind', '')");
+    old.run("CREATE TABLE topic_events (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)");
+    for (const key of ["b", "a", "c"]) {
+      old.run("INSERT INTO topic_events VALUES (?, ?)", [key, JSON.stringify(key)]);
+    }
+    old.run("PRAGMA user_version = 1");
+    old.close();
+    const kind = { ...jsonKind<unknown>("topic_events", (input) => input), inKeyOrder: true };
+    const store = SqliteStore.open(path, [kind], systemClock, silentLog);
+    expect(store.table(kind).entries()).toEqual([
+      ["a", "a"],
+      ["b", "b"],
+      ["c", "c"],
     ]);
+    await store.commit([put(kind, "b", "B")]);
+    await store.close();
+    const raw = new Database(path, { readonly: true });
+    const schema = "SELECT name FROM sqlite_schema WHERE sql LIKE '%WITHOUT ROWID'";
+    expect(raw.query(schema).all()).toEqual([{ name: "topic_events" }]);
+    expect(raw.query("SELECT value FROM topic_events WHERE key = 'b'").get()).toEqual({
+      value: '"B"',
+    });
     raw.close();
   });
 

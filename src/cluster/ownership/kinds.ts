@@ -46,6 +46,7 @@ export const pendingAlerts: Kind<PendingAlert> = {
 /** Key: `rowKey(topic, event ID)`. */
 export const alertCompletions: Kind<CompletionRow> = {
   name: "alert_completions",
+  inKeyOrder: true,
   encode: ({ topic, id, handlers }) =>
     JSON.stringify({
       topic,

@@ -18,6 +18,7 @@ export interface TopicEvent {
 
 export const topicEvents: Kind<TopicEvent> = {
   name: "topic_events",
+  inKeyOrder: true,
   encode: ({ topic, state }) =>
     JSON.stringify({
       topic,
