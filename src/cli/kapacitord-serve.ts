@@ -13,6 +13,7 @@ import { errorMessage } from "#lib/errors.ts";
 import type { Random } from "#lib/random.ts";
 import { CompilePolicy } from "./compile-policy.ts";
 import type { DaemonShell } from "./kapacitord.ts";
+import { returnStartPages, START_OVER_MS } from "./start-pages.ts";
 
 export interface ServeOptions {
   readonly shell: DaemonShell;
@@ -78,7 +79,8 @@ async function serveWith(
       reread: () => options.reread().config,
       blockedAddresses: options.blocked,
       disabledHandlers: options.disabled,
-      tasksStarting: compiling.working,
+      tasksStarting: compiling.tasksStarting,
+      written: compiling.written,
     });
   } catch (error) {
     log.error("start failed", { err: errorMessage(error) });
@@ -87,12 +89,14 @@ async function serveWith(
     return 1;
   }
   compiling.watch(options.clock);
+  const keepPages = options.clock.after(START_OVER_MS, () => void returnStartPages(log));
   const code = await untilStopped(
     process,
     { stop: () => daemon.close(), reload: () => daemon.reload() },
     { clock: options.clock, log, ended: daemon.ended },
   );
   compiling.close();
+  keepPages();
   if (code === 0) options.removePidFile();
   return code;
 }

@@ -22,7 +22,6 @@ export const runDaemon: RunDaemon = async (config, options) => {
         err: errorMessage(error),
       });
     });
-    if (load !== undefined) options.tasksStarting?.();
     await load?.run();
     return {
       async reload() {

@@ -22,8 +22,10 @@ export interface RunOptions {
   readonly blockedAddresses: BlockList | undefined;
   /** Alert handler kinds that are refused. */
   readonly disabledHandlers: ReadonlySet<string>;
-  /** Called before tasks are read or started, each time: the real work begins. */
-  readonly tasksStarting?: () => void;
+  /** Called before so many tasks are read or started, each time. */
+  readonly tasksStarting?: (tasks: number) => void;
+  /** Called for what is written to tasks, bytes of line protocol. */
+  readonly written?: (bytes: number) => void;
 }
 
 export interface RunningDaemon {

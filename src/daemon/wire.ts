@@ -150,7 +150,8 @@ export async function wire(
       ...engineServices,
       snapshots,
       taskFailed: (task, error) => void tasks.recordFailure(task, error),
-      taskStarting: () => options.tasksStarting?.(),
+      taskStarting: () => options.tasksStarting?.(1),
+      ...(options.written === undefined ? {} : { written: options.written }),
     },
     new SeriesTable({ seed: random.u32() }),
     {
@@ -197,7 +198,7 @@ export async function wire(
   };
 
   await cluster.statesTaken();
-  if (store.table(taskKind).count() > 0) options.tasksStarting?.();
+  options.tasksStarting?.(store.table(taskKind).count());
   await tasks.startEnabled();
   await clusterTasks.open();
   const { dir } = config.replay;

@@ -139,6 +139,7 @@ export class InProcessEngine implements EngineHost {
     const waiting = this.#queue.length - this.#head;
     const full = waiting >= this.#writesMax || (waiting > 0 && this.#bytes + size > this.#bytesMax);
     if (this.#closed || full) return Promise.resolve({ kind: "overloaded" });
+    this.#services.written?.(size);
     return new Promise((answer, fail) => {
       this.#bytes += size;
       this.#queue.push({

@@ -138,4 +138,6 @@ export interface EngineServices extends OutsidePorts {
   taskFailed(task: string, error: string): void;
   /** A task is about to be started. */
   taskStarting?(): void;
+  /** So many bytes of line protocol were written. */
+  written?(bytes: number): void;
 }
