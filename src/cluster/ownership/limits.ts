@@ -13,6 +13,14 @@ export const RANKED_TOPICS_MAX = 10_000;
 export const NOTICES_MAX = 65_536;
 /** Events waiting for one peer, no more than half of them unsettled; beyond it those that are settled go and are counted. */
 export const PEER_EVENTS_MAX = 2 * HELD_MAX;
+/** What the first owner is likely to raise as well is kept this long for its word, before it is sent by its other producers, ms. */
+export const FIRST_WORD_WAIT_MS = 50;
+/** So many events may wait for that; further ones are sent at once. */
+export const FIRST_WORD_MAX = 10_000;
+/** The first owner is waited for once it has said so many of a topic's events in a row, after it missed one … */
+export const WORDS_AFTER_MISS = 16;
+/** … and at first. */
+export const WORDS_AT_FIRST = 1;
 /** Notices and events in one batch, and a guess of bytes, well below the frame limit. */
 export const BATCH_NOTICES_MAX = 2000;
 export const BATCH_EVENTS_MAX = 500;
@@ -56,8 +64,8 @@ export const REMOVAL_MAX_MS = 30_000;
 /** A member that joined a cluster decides who wants an event only when it has its handlers, or after this, ms. */
 export const HANDLERS_WAIT_MS = 5000;
 
-/** Stall detection: heartbeat, and how late it may be, ms. */
-export const BEAT_MS = 100;
+/** Stall detection: heartbeat, in step with the RPC connections' tick, and how late it may be, ms. */
+export const BEAT_MS = 250;
 export const STALL_MIN_MS = 500;
 /** Wait for the answer to a page of a pull, ms. */
 export const PULL_TIMEOUT_MS = 2000;

@@ -9,7 +9,7 @@
 import type { AlertEvent } from "#alert/event.ts";
 import type { Outcome } from "#alert/outcome.ts";
 import type { EventReceiver, Ownership } from "#alert/ports.ts";
-import { type Cancel, type Clock, every } from "#lib/clock.ts";
+import { type Cancel, type Clock, everyInStep } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
 import type { Random } from "#lib/random.ts";
@@ -19,7 +19,7 @@ import { deliverAlerts, encodeBatch } from "../calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts";
 import type { EventStamps } from "../event-stamps.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
-import { EncodedPayload } from "../rpc/codec.ts";
+import { EncodedPayload, PatientAnswer } from "../rpc/codec.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import type { Announcement, AnnouncementAnswer } from "./announcements.ts";
@@ -137,7 +137,8 @@ export class OwnershipService implements Ownership {
     serve(rpc, deliverAlerts, (from, batch) => {
       const taken = this.#parts.stamps?.taken(batch, from) ?? batch;
       this.#input((now) => this.#core.received(from, taken, now));
-      return null;
+      // Somebody may wait for word that an event is safe; notices are only repeated without it.
+      return taken.events.length > 0 ? null : new PatientAnswer(null);
     });
     serve(rpc, pullCompletions, (from, request) =>
       encodePullAnswer(this.#core.answerPull(from, request)),
@@ -146,7 +147,7 @@ export class OwnershipService implements Ownership {
     rpc.onLink((member, state) => this.#input((now) => this.#core.link(member, state, now)));
     membership.onChange((view) => this.#input((now) => this.#core.setView(view, now)));
     this.#beatAt = clock.monoMs();
-    this.#cancelBeat = every(clock, BEAT_MS, () => this.#beat());
+    this.#cancelBeat = everyInStep(clock, BEAT_MS, () => this.#beat());
     this.#input((now) => this.#core.setView(membership.view(), now));
   }
 
@@ -301,10 +302,11 @@ export class OwnershipService implements Ownership {
 
   #armTimer(): void {
     const at = this.#core.nextAt() ?? Number.POSITIVE_INFINITY;
-    // What was waited for has often happened by then: one look too early is cheaper than a timer per event.
-    if (at >= this.#timerAt) return;
+    if (at === this.#timerAt) return;
+    // Also when it is later than before: what was waited for has mostly happened, and waking up in vain costs far more.
     this.#cancelTimer();
     this.#timerAt = at;
+    if (at === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#now()), () => {
       this.#timerAt = Number.POSITIVE_INFINITY;
       // Adding and subtracting stalls may lose the last bit: never tick before the time that was asked for.

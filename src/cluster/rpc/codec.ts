@@ -76,6 +76,15 @@ export class EncodedPayload {
   }
 }
 
+/** An answer that nobody waits for: it leaves with the next frame to that member, or a moment later. */
+export class PatientAnswer {
+  readonly answer: unknown;
+
+  constructor(answer: unknown) {
+    this.answer = answer;
+  }
+}
+
 /** Payload text; bigints are written with all their digits. Throws `WireError` for what JSON cannot say. */
 export function encodePayload(payload: unknown): string {
   if (payload instanceof EncodedPayload) return payload.text;

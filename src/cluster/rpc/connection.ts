@@ -16,6 +16,7 @@ import {
   decodeRpcFrame,
   encodePayload,
   encodeRpcFrame,
+  PatientAnswer,
   type RpcFrame,
   type RpcHeader,
 } from "./codec.ts";
@@ -24,6 +25,8 @@ import { FRAME_SEAL_BYTES, type FrameSeal } from "./frame-seal.ts";
 import {
   DEADLINE_MAX_MS,
   IN_FLIGHT_MAX,
+  PATIENT_MAX,
+  PATIENT_WAIT_MS,
   PING_AFTER_MS,
   SILENCE_MAX_MS,
   WRITE_JOIN_MAX,
@@ -90,6 +93,9 @@ export class RpcConnection {
   /** When calls in flight are looked at next, monotonic ms; not later than the first is to be given up. */
   #lookAt = Number.POSITIVE_INFINITY;
   #cancelLook: Cancel = () => {};
+  /** Answers that wait for another frame to leave with; not sealed yet. */
+  #patient: Uint8Array[] = [];
+  #cancelPatience: Cancel | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #flushing = false;
@@ -131,7 +137,8 @@ export class RpcConnection {
 
   /** No call of ours or the peer's is under way. */
   get isIdle(): boolean {
-    return this.#inFlight.size === 0 && this.#answering.size === 0 && this.#queue.length === 0;
+    if (this.#inFlight.size > 0 || this.#answering.size > 0) return false;
+    return this.#queue.length === 0 && this.#patient.length === 0;
   }
 
   get silentMs(): number {
@@ -140,6 +147,11 @@ export class RpcConnection {
 
   /** Queues bytes that already are a frame. False when the connection is closed or its queue is full. */
   sendFrame(plain: Uint8Array): boolean {
+    if (this.#patient.length > 0) this.#sendPatient();
+    return this.#enqueue(plain);
+  }
+
+  #enqueue(plain: Uint8Array): boolean {
     if (this.#closed) return false;
     if (this.#queuedBytes + plain.length > WRITE_QUEUE_MAX) {
       this.#host.count("rpc_write_queue_full");
@@ -226,6 +238,8 @@ export class RpcConnection {
   /** Fails what is in flight and tells the host; later calls do nothing. */
   close(why: string): void {
     if (this.#closed) return;
+    this.#sendPatient();
+    this.#cancelPatience?.();
     this.#flushNow();
     this.#closed = true;
     this.#queue = [];
@@ -331,10 +345,30 @@ export class RpcConnection {
     }
     try {
       const header: RpcHeader = { kind, call, type: 0, deadlineMs: 0 };
-      this.sendFrame(encodeRpcFrame(header, encodePayload(result)));
+      const isPatient = result instanceof PatientAnswer;
+      const frame = encodeRpcFrame(header, encodePayload(isPatient ? result.answer : result));
+      if (isPatient) this.#sendSoon(frame);
+      else this.sendFrame(frame);
     } catch (error) {
       this.#refuse(call, error);
     }
+  }
+
+  #sendSoon(frame: Uint8Array): void {
+    this.#patient.push(frame);
+    if (this.#patient.length >= PATIENT_MAX) this.#sendPatient();
+    // One timer serves all that come until it ends.
+    else
+      this.#cancelPatience ??= this.#host.clock.after(PATIENT_WAIT_MS, () => {
+        this.#cancelPatience = undefined;
+        this.#sendPatient();
+      });
+  }
+
+  #sendPatient(): void {
+    const frames = this.#patient;
+    this.#patient = [];
+    for (const frame of frames) this.#enqueue(frame);
   }
 
   /** Bad payloads are refused for good; what a handler throws may be over at the next try. */

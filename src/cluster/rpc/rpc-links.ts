@@ -9,7 +9,7 @@
  * Source: reference gossip.md §4.2, §14.4.
  */
 
-import { type Cancel, type Clock, every } from "#lib/clock.ts";
+import { type Cancel, type Clock, everyInStep } from "#lib/clock.ts";
 import { Closers } from "#lib/closers.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
@@ -140,7 +140,7 @@ export class RpcLinks implements Rpc {
     this.#closers.push(() => this.#listening?.stop());
     let last = this.#clock.monoMs();
     this.#closers.push(
-      every(this.#clock, TICK_MS, () => {
+      everyInStep(this.#clock, TICK_MS, () => {
         const now = this.#clock.monoMs();
         const slept = now - last > 2 * TICK_MS;
         last = now;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
-import { encodeRpcFrame } from "#cluster/rpc/codec.ts";
+import { encodeRpcFrame, PatientAnswer } from "#cluster/rpc/codec.ts";
 import { FRAME_SEAL_BYTES } from "#cluster/rpc/frame-seal.ts";
-import { IN_FLIGHT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts";
+import { IN_FLIGHT_MAX, PATIENT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts";
 import { RpcError } from "#cluster/rpc/rpc-error.ts";
 import { clusterTag } from "#cluster/transport/cluster-tag.ts";
 import { encodeFrame, FRAME_PREFIX, RPC_FRAMES } from "#cluster/transport/frame.ts";
@@ -59,6 +59,26 @@ test.each([
   b.links.handle("number", (_from, n) => n);
   const error = await failure(a.links.call(b.id, type, "x", 2000));
   expect(error).toMatchObject({ reason, message: text });
+});
+
+test("answers that nobody waits for come with the next frame, when many wait, or by themselves", async () => {
+  const [a, b] = await Member.pair();
+  await Promise.all([a.up(b.id), b.up(a.id)]);
+  const answered: unknown[] = [];
+  b.links.handle("echo", (_from, payload) => new PatientAnswer(payload));
+  b.links.handle("number", (_from, payload) => payload);
+  const patient = (n: number): Promise<unknown> =>
+    a.links.call(b.id, "echo", n, 2000).then((answer) => answered.push(answer));
+  const first = patient(1);
+  expect(await a.links.call(b.id, "number", 2, 2000)).toBe(2);
+  // It was there before the answer that it came with.
+  expect(answered).toEqual([1]);
+  await first;
+  const many = Array.from({ length: PATIENT_MAX }, (_, i) => i + 3);
+  await Promise.all(many.map(patient));
+  expect(answered).toEqual([1, ...many]);
+  await patient(99);
+  expect(answered.at(-1)).toBe(99);
 });
 
 test("a call ends at its deadline, and the late answer is not sent", async () => {
