@@ -7,6 +7,7 @@
 
 import type { AlertEvent } from "#alert/event.ts";
 import { DELIVERY_LIMITS } from "#alert/limits.ts";
+import { LEFT } from "#cluster/messages/message.ts";
 import type { MemberId } from "#cluster/ports.ts";
 import type { AlertPlan } from "./alert-plan.ts";
 import type { AlertProgram, AlertWitness } from "./alert-program.ts";
@@ -57,7 +58,7 @@ interface Stamp {
 /** A7: from the first publication to the send, ms. */
 const HEALTHY_MS = 20;
 /** A9: shorter pauses need not be noticed, ms. */
-const STALL_MS = 700;
+const STALL_MS = 800;
 /** What ways and batches add to the distance of two producers, ms. */
 const SLACK_MS = 1_000;
 
@@ -116,8 +117,11 @@ export class AlertChecker implements AlertWitness {
     else up.delete(other);
   }
 
-  busy(): void {
+  busy(member: SimMember, from: MemberId): void {
     this.#count("calls-refused-busy");
+    const caller = this.#frame.members.find(({ id }) => id === from);
+    if (caller !== undefined)
+      this.#explanations.refused(caller.index, member.index, this.#world.clock.now);
   }
 
   /** The core decided that this member sends now. */
@@ -149,7 +153,13 @@ export class AlertChecker implements AlertWitness {
     const { now } = this.#world.clock;
     const wait = Math.min(1_000, this.#frame.alerts.delayMs) - 5;
     const { pulledAt, up } = this.#of(member);
-    if (now - wokeAt >= wait || pulledAt >= wokeAt || up.size === 0) return;
+    if (now - wokeAt >= wait || pulledAt >= wokeAt) return;
+    // Who said that it leaves is not asked any more.
+    const isThere = (other: MemberId): boolean => {
+      const entry = member.swim?.entry(other);
+      return entry !== undefined && entry.rank < LEFT && entry.profile?.leaving !== true;
+    };
+    if (![...up].some(isThere)) return;
     this.#frame.fail(`A9 at ${at}: sent ${(now - wokeAt).toFixed(0)} ms after a stall, unasked`);
   }
 

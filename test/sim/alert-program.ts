@@ -48,8 +48,8 @@ export interface AlertWitness {
   /** A handler was told by this member. */
   finishedSend(member: SimMember, event: AlertEvent, handler: string): void;
   link(member: SimMember, other: MemberId, state: "up" | "lost" | "refused"): void;
-  /** A call was refused for now. */
-  busy(): void;
+  /** This member refused a call for now. */
+  busy(member: SimMember, from: MemberId): void;
 }
 
 export interface AlertOptions {
@@ -367,7 +367,7 @@ function watched(
     handle: (type, answer) =>
       rpc.handle(type, (from, payload) => {
         if (isBusy(type)) {
-          witness.busy();
+          witness.busy(member, from);
           throw new RpcError("busy", `${type}: too many calls in flight`);
         }
         if (type === "deliver-alerts") witness.heard(member, payload as Batch);

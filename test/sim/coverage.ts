@@ -56,6 +56,8 @@ const ALERTS: Readonly<Record<string, readonly string[]>> = {
   "event accepted by a non-owner": ["event_for_non_owner"],
   "home owner replaced by a stand-in": ["stand_in"],
   "batch sent again": ["batch_repeated"],
+  "copies left to the first owner": ["left_to_first_owner"],
+  "first owner's word did not come": ["first_owner_missed"],
   "notice forwarded after owners changed": ["settled_forwarded"],
   "pending event persisted": ["pending_persisted"],
   "pending event taken up at start": ["pending_recovered"],

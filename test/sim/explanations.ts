@@ -5,6 +5,7 @@
  * sides of a cut that outlasts the wait, an endpoint whose answer was lost. Everything else is a fault of ours.
  */
 
+import { HOLDS_PER_DELAY } from "#cluster/ownership/limits.ts";
 import type { AlertFrame, Published } from "./alert-checker.ts";
 import type { Send } from "./endpoints.ts";
 import type { Fault, FaultKind } from "./plan.ts";
@@ -13,6 +14,13 @@ import type { SimMember } from "./sim-member.ts";
 interface Happened extends Fault {
   readonly from: number;
   to: number;
+}
+
+/** A call that was refused for now. */
+interface Refusal {
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
 }
 
 /** The process ends and what it knew of its last moments goes with it. */
@@ -41,6 +49,7 @@ const DETECTION_MS = 8_000;
 export class Explanations {
   readonly #frame: AlertFrame;
   readonly #happened: Happened[] = [];
+  readonly #refusals: Refusal[] = [];
   #settledAt = Number.POSITIVE_INFINITY;
   #core: ReadonlySet<number> = new Set();
 
@@ -50,6 +59,10 @@ export class Explanations {
 
   add(fault: Fault, now: number): void {
     this.#happened.push({ ...fault, from: now, to: now + fault.lengthMs });
+  }
+
+  refused(from: number, to: number, at: number): void {
+    this.#refusals.push({ from, to, at });
   }
 
   /** From now on the core is well; the faults of others last until all is healed. */
@@ -69,7 +82,22 @@ export class Explanations {
 
   /** May `send` have happened although the event was sent by `earlier` before? */
   explains(earlier: readonly Send[], send: Send, published: Published): boolean {
+    if (this.#wasDrownedOut(earlier, send)) return true;
     return this.#happened.some((fault) => this.#explainsBy(fault, earlier, send, published));
+  }
+
+  /**
+   * HOLD is said three times per delay. Where the waiting owner refused so many of the sender's calls for now that all of
+   * them may have been among them, it heard nothing of the send.
+   */
+  #wasDrownedOut(earlier: readonly Send[], send: Send): boolean {
+    const since = send.startedAt - this.#frame.alerts.delayMs;
+    const isOne = ({ from, to, at }: Refusal, sender: number): boolean =>
+      from === sender && to === send.member && at >= since && at <= send.startedAt;
+    return earlier.some(({ member, answeredAt = Number.POSITIVE_INFINITY }) => {
+      if (answeredAt < since) return false;
+      return this.#refusals.filter((one) => isOne(one, member)).length >= HOLDS_PER_DELAY;
+    });
   }
 
   #explainsBy(fault: Happened, earlier: readonly Send[], send: Send, event: Published): boolean {

@@ -65,6 +65,12 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
   ["alerts", 1027, "an event was given up because all its owners were being removed at once"],
   ["alerts", 1055, "who heard of ends late took the holder for one that makes no progress"],
   [
+    "alerts",
+    994,
+    "an old end that a pull told of ended the rest of an endpoint that all had failed to tell",
+  ],
+  ["alerts", 2345, "a producer acted for an owner whose connection had been lost just before"],
+  [
     "membership",
     38641,
     "a removal that waited was recorded by a member that had been removed meanwhile",

@@ -149,6 +149,7 @@ describe("planted bugs are found", () => {
     "ignores-done",
     "no-hold",
     "forgets-batches",
+    "trusts-first-word",
     "no-takeover",
     "older-completion-wins",
     "keeps-copies",

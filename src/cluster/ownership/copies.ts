@@ -7,8 +7,8 @@
 
 import type { MemberId } from "../ports.ts";
 
-/** On its way there, acknowledged, or it came from there. */
-export type CopyState = "queued" | "acked" | "came";
+/** On its way there or to be sent soon, acknowledged, it came from there, or it was raised there, too. */
+export type CopyState = "queued" | "acked" | "came" | "said";
 
 /** Entries that are searched one by one. */
 const FEW = 8;
@@ -64,7 +64,9 @@ export class Copies {
   /** Those this member sent it to, whether or not they own the topic by now. */
   receivers(): readonly MemberId[] {
     const out: MemberId[] = [];
-    for (const [member, state] of this.#entries()) if (state !== "came") out.push(member);
+    for (const [member, state] of this.#entries()) {
+      if (state === "queued" || state === "acked") out.push(member);
+    }
     return out;
   }
 

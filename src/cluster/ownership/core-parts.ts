@@ -13,6 +13,7 @@ import { Acceptance } from "./acceptance.ts";
 import { Completions } from "./completions.ts";
 import { Departure } from "./departure.ts";
 import { Dispatch, type DispatchHost } from "./dispatch.ts";
+import { FirstWord } from "./first-word.ts";
 import { HeldEvents } from "./held-events.ts";
 import { type InlineHost, InlineTopics } from "./inline-topics.ts";
 import { Intake } from "./intake.ts";
@@ -147,9 +148,13 @@ export class CoreParts {
       becomeOwner: (held) => acceptance.becomeOwner(held),
     });
     this.#watchers = watchers;
+    const firstWord = new FirstWord({
+      ...{ ...common, outbox, isLeaving, planted },
+      isDisputed: (event) => kept.isDisputed(event),
+    });
     const intake = new Intake({
       ...{ ...common, epoch, runners, kept, recent, events, acceptance, watchers, outbox },
-      ...{ journal, persistence, isAlone, isLeaving, isInline },
+      ...{ firstWord, journal, persistence, isAlone, isLeaving, isInline },
       record: (event) => ports.record(event),
       handOver: (held) => dispatch.handOver([held], "finish claimed"),
     });
@@ -163,12 +168,15 @@ export class CoreParts {
       ...{ ...common, epoch, events, acceptance, dispatch, outbox, persistence, isLeaving },
     });
     this.#placement = placement;
-    this.pullAnswers = new PullAnswers({ boot, rankings, completions, dispatch, isInline });
+    this.pullAnswers = new PullAnswers({
+      ...{ ...common, boot, completions, dispatch, isInline },
+    });
     const pulls = new Pulls(this.#pullHost(random));
     this.pulls = pulls;
     this.departure = new Departure({
       ...{ ...common, events, watchers, dispatch, outbox, journal },
       changed: () => this.topology.look(),
+      release: () => firstWord.release(),
       left: () => this.outputs.push({ kind: "left" }),
     });
     const joined = (): void => acceptance.awaitHandlers();

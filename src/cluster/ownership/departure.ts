@@ -27,6 +27,8 @@ export interface DepartureHost {
   readonly timers: TimerHeap;
   /** Core time. */
   now(): number;
+  /** What is kept back for another one's word is sent. */
+  release(): void;
   /** Whether this member acts has changed. */
   changed(): void;
   /** Everything is handed over. */
@@ -64,6 +66,7 @@ export class Departure {
       this.#resumable = true;
       this.#timers.push(timers.set(now + REMOVAL_MAX_MS, () => this.resume(false)));
     }
+    this.#host.release();
     this.#host.changed();
     dispatch.handOver(events.snapshot(), "finish claimed");
     this.#timers.push(timers.set(now + LEAVE_MAX_MS, () => this.#cutOff()));

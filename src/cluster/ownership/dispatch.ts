@@ -130,8 +130,8 @@ export class Dispatch {
     if (via !== "pull") this.#progress.made(entry, this.#host.now());
     const lane = this.#lanes.get(entry);
     if (lane === undefined) return;
-    this.#rounds.calm(lane);
     if (via !== "pull" && isNews) {
+      this.#rounds.calm(lane);
       const now = this.#host.now();
       // What comes late, or is heard again, tells of the past: who works on the lane now is another question.
       if (via === "notice") lane.holder = undefined;

@@ -9,6 +9,7 @@
 import { type AlertEvent, eventKey } from "#alert/event.ts";
 import type { MemberId } from "../ports.ts";
 import type { Acceptance } from "./acceptance.ts";
+import type { FirstWord } from "./first-word.ts";
 import { addSource, type Held } from "./held.ts";
 import type { HeldEvents } from "./held-events.ts";
 import type { Journal } from "./journal.ts";
@@ -36,6 +37,7 @@ export interface IntakeHost {
   readonly acceptance: Acceptance;
   readonly watchers: Watchers;
   readonly outbox: Outbox;
+  readonly firstWord: FirstWord;
   readonly journal: Journal;
   readonly persistence: Persistence;
   readonly counts: ReasonCounts;
@@ -105,7 +107,7 @@ export class Intake {
       return;
     }
     const held = events.hold(key, event, { solo: false, local: false, inline, producer: false });
-    this.#markSource(held, from);
+    this.#markSource(held, from, before);
     this.#countStrangeOwner(event.topic);
     this.#takeIn(held, kept.judge(held, from, before));
     if (held.settled) return;
@@ -135,10 +137,10 @@ export class Intake {
   }
 
   #placePublished(held: Held, verdict: Verdict): void {
-    const { epoch, outbox, persistence, rankings, self, watchers } = this.#host;
+    const { epoch, firstWord, persistence, rankings, self, watchers } = this.#host;
     const { acting } = rankings.of(held.event.topic);
     held.epoch = epoch.number;
-    if (!held.solo) outbox.sendToOwners(held);
+    if (!held.solo) firstWord.raised(held);
     if (held.solo || acting.includes(self)) this.#takeIn(held, verdict);
     else watchers.watch(held);
     persistence.storeIfAlone(held);
@@ -147,7 +149,7 @@ export class Intake {
   #becomeProducer(held: Held): void {
     held.producer = true;
     held.epoch = this.#host.epoch.number;
-    if (!held.solo) this.#host.outbox.sendToOwners(held);
+    if (!held.solo) this.#host.firstWord.raised(held);
   }
 
   #takeIn(held: Held, verdict: Verdict): void {
@@ -159,6 +161,7 @@ export class Intake {
     const { counts, kept, outbox, recent } = this.#host;
     const told = recent.toldOf(key);
     counts.add("duplicate_settled");
+    if (before !== undefined) this.#host.firstWord.saidSettled(key, from);
     kept.note(from, event, before);
     outbox.tellSettled(from, event, told);
     outbox.tellStandIns(event, told);
@@ -167,15 +170,16 @@ export class Intake {
   #receiveKnown(known: Held, from: MemberId, event: AlertEvent, before: Before): void {
     const { acceptance, counts, kept } = this.#host;
     counts.add("duplicate_pending");
-    this.#markSource(known, from);
+    this.#markSource(known, from, before);
     kept.note(from, event, before);
     const isFree = known.role === "watcher" && known.kept === undefined;
     if (isFree && !this.#host.isLeaving()) acceptance.becomeOwner(known);
   }
 
-  #markSource(held: Held, from: MemberId): void {
+  #markSource(held: Held, from: MemberId, before: Before): void {
     addSource(held, from);
-    held.copies.set(from, "came");
+    held.copies.set(from, before === undefined ? "came" : "said");
+    if (before !== undefined) this.#host.firstWord.said(held, from);
     this.#host.journal.markSafe(held);
   }
 

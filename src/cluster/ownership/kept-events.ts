@@ -69,6 +69,11 @@ export class KeptEvents {
     return before;
   }
 
+  /** Do its producers go different ways, as far as this member heard? */
+  isDisputed({ topic, id }: AlertEvent): boolean {
+    return this.#leads.isDisputed(topic, id);
+  }
+
   /** It was dropped when another producer raised it, but not for this one's reasons. */
   isOverruled(event: AlertEvent, producer: MemberId, last: Before): boolean {
     const { topic, id } = event;

@@ -81,6 +81,12 @@ export class Leads {
     return entry === undefined ? undefined : producerOf(entry, producer)?.last;
   }
 
+  /** Was a producer of the ID proven to go its own way, and has not agreed since? */
+  isDisputed(topic: string, id: string): boolean {
+    const entry = this.#topics.get(topic)?.get(id);
+    return entry?.producers.some(({ agrees }) => !agrees) === true;
+  }
+
   /** What to do with what a producer says; `judge` false only notes it. Kept events are decided through the host. */
   said(event: Said, judge: boolean): Verdict {
     const entry = this.#entry(event);

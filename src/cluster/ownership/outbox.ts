@@ -37,6 +37,8 @@ export interface OutboxHost {
 export class Outbox {
   readonly #host: OutboxHost;
   readonly #peers = new Map<MemberId, PeerQueue>();
+  /** When a connection was lost last; core time. */
+  readonly #lostAt = new Map<MemberId, number>();
 
   constructor(host: OutboxHost) {
     this.#host = host;
@@ -59,13 +61,18 @@ export class Outbox {
 
   /** Sends an event to the acting owners that have no copy yet, as far as is known. */
   sendToOwners(held: Held): void {
-    const { counts, rankings, self } = this.#host;
-    for (const member of rankings.of(held.event.topic).acting) {
-      if (member === self) continue;
-      if (held.copies.has(member)) continue;
-      held.copies.set(member, "queued");
-      const dropped = this.#peer(member).addEvent(held);
-      if (dropped > 0) counts.add("settled_dropped_full", dropped);
+    for (const member of this.#plan(held)) this.#queue(member, held);
+  }
+
+  /** The same, but `sendPlanned` sends what is still planned by then. */
+  planForOwners(held: Held): void {
+    this.#plan(held);
+  }
+
+  /** To the acting owners that the event was planned for, and that nothing made needless since. */
+  sendPlanned(held: Held): void {
+    for (const member of this.#host.rankings.of(held.event.topic).acting) {
+      if (held.copies.get(member) === "queued") this.#queue(member, held);
     }
   }
 
@@ -82,10 +89,12 @@ export class Outbox {
     const { home, acting } = rankings.of(held.event.topic);
     // Who has a copy may have come to wait with it, or still do, unnoticed: owners change, and pass it on.
     const former = notice.kind === "hold" ? held.copies.members() : held.copies.receivers();
-    const next = notice.kind === "done" ? this.#successor(held.event.topic) : [];
-    for (const member of new Set([...acting, ...home, ...former, ...next])) {
-      if (member !== self) this.tell(member, notice);
-    }
+    const told = new Set([...acting, ...home, ...former]);
+    // A sole owner's completions would go with it: the one that would stand in knows them too.
+    const next = notice.kind === "done" ? rankings.successorOf(held.event.topic, self) : undefined;
+    if (next !== undefined) told.add(next);
+    told.delete(self);
+    for (const member of told) this.tell(member, notice);
   }
 
   /** This member owns the event and knows that its handler was told. */
@@ -155,9 +164,17 @@ export class Outbox {
 
   /** The connection is gone: what the member acknowledged it may forget by a new start. */
   disconnected(member: MemberId): void {
+    this.#lostAt.set(member, this.#host.now());
     for (const held of this.#host.held()) {
       if (held.copies.get(member) !== "queued") held.copies.delete(member);
     }
+  }
+
+  /** When the connection to one of these was lost last, core time. */
+  lostAt(members: readonly MemberId[]): number {
+    let at = Number.NEGATIVE_INFINITY;
+    for (const member of members) at = Math.max(at, this.#lostAt.get(member) ?? at);
+    return at;
   }
 
   /** A member is gone: what was queued for it would wait in vain, and it has forgotten what it acknowledged. */
@@ -172,7 +189,9 @@ export class Outbox {
 
   /** Only these are members from now on. */
   retain(members: readonly MemberId[]): void {
-    for (const id of this.#peers.keys()) if (!members.includes(id)) this.#peers.delete(id);
+    for (const table of [this.#peers, this.#lostAt]) {
+      for (const id of table.keys()) if (!members.includes(id)) table.delete(id);
+    }
   }
 
   #drop(member: MemberId, queue: PeerQueue): void {
@@ -188,6 +207,20 @@ export class Outbox {
     if (at !== undefined) this.#host.timers.set(at, () => {});
   }
 
+  /** Marks those that are to get a copy, and returns them. */
+  #plan({ copies, event }: Held): readonly MemberId[] {
+    const { rankings, self } = this.#host;
+    const { acting } = rankings.of(event.topic);
+    const without = acting.filter((member) => member !== self && !copies.has(member));
+    for (const member of without) copies.set(member, "queued");
+    return without;
+  }
+
+  #queue(member: MemberId, held: Held): void {
+    const dropped = this.#peer(member).addEvent(held);
+    if (dropped > 0) this.#host.counts.add("settled_dropped_full", dropped);
+  }
+
   #peer(member: MemberId): PeerQueue {
     let queue = this.#peers.get(member);
     if (queue === undefined) {
@@ -195,16 +228,6 @@ export class Outbox {
       this.#peers.set(member, queue);
     }
     return queue;
-  }
-
-  /** A sole owner's completions would go with it: the one that would stand in knows them too. */
-  #successor(topic: string): readonly MemberId[] {
-    const { rankings, self } = this.#host;
-    const { acting, ranking } = rankings.of(topic);
-    if (acting.length > 1) return [];
-    const isNext = (member: MemberId): boolean =>
-      !acting.includes(member) && !rankings.isGone(member);
-    return ranking.filter((member) => isNext(member) && member !== self).slice(0, 1);
   }
 }
 

@@ -83,14 +83,15 @@ export class Persistence {
     this.#watching = false;
     let seen = 0;
     for (const held of this.#watched) {
+      // Nearly all are safe by now: one look serves them, not a timer each.
+      const isSafe = held.unsafe === 0 || held.settled || held.row !== "";
       const due = held.receivedAt + SAFE_WAIT_MS;
-      if (due > this.#host.now()) {
+      if (!isSafe && due > this.#host.now()) {
         this.#arm(due);
         break;
       }
       seen++;
-      if (held.unsafe === 0 || held.settled || held.row !== "") continue;
-      this.#store(held);
+      if (!isSafe) this.#store(held);
     }
     this.#watched.splice(0, seen);
   }

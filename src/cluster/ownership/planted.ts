@@ -14,6 +14,8 @@ export type PlantedAlertBug =
   | "no-hold"
   /** A batch that was not delivered is not sent again. */
   | "forgets-batches"
+  /** What the first owner is expected to raise as well is not sent when it does not. */
+  | "trusts-first-word"
   /** Waiting owners wait for ever. */
   | "no-takeover"
   /** An older completion replaces a newer one. */

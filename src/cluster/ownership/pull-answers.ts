@@ -11,6 +11,7 @@ import type { PullAnswer, PullRequest } from "./notices.ts";
 import { digestOf, type Rankings } from "./ranking.ts";
 
 export interface PullAnswersHost {
+  readonly self: MemberId;
   readonly boot: string;
   readonly rankings: Rankings;
   readonly completions: Completions;
@@ -26,7 +27,7 @@ export class PullAnswers {
   }
 
   answer(from: MemberId, request: PullRequest): PullAnswer {
-    const { completions, dispatch, rankings } = this.#host;
+    const { completions, dispatch, rankings, self } = this.#host;
     const boot = this.#token;
     const upTo = completions.sequence;
     const holds = request.before === 0 ? dispatch.holds() : [];
@@ -34,7 +35,8 @@ export class PullAnswers {
     const since = request.boot === boot ? request.since : 0;
     const wanted = ({ topic }: { readonly topic: string }): boolean => {
       const { home, acting } = rankings.of(topic);
-      return this.#host.isInline(topic) || home.includes(from) || acting.includes(from);
+      if (this.#host.isInline(topic) || home.includes(from) || acting.includes(from)) return true;
+      return rankings.successorOf(topic, self) === from;
     };
     const { before } = request;
     const page = completions.page({ since, before, max: PULL_PAGE_MAX, wanted });

@@ -108,6 +108,15 @@ export class Rankings {
     return owners;
   }
 
+  /** Who, but for `self`, would stand in for an only acting owner; `undefined` where there are several, or nobody else. */
+  successorOf(topic: string, self: MemberId): MemberId | undefined {
+    const { acting, ranking } = this.of(topic);
+    if (acting.length > 1) return undefined;
+    const isNext = (member: MemberId): boolean =>
+      member !== self && !acting.includes(member) && !this.#gone.has(member);
+    return ranking.find(isNext);
+  }
+
   #scoresOf(topic: string): Map<MemberId, bigint> {
     let scores = this.#scores.get(topic);
     if (scores === undefined) {

@@ -68,6 +68,8 @@ export type Reason =
   | "notices_dropped_gone"
   | "notices_dropped_full"
   | "settled_dropped_full"
+  | "left_to_first_owner"
+  | "first_owner_missed"
   | "batch_repeated"
   | "batch_refused"
   | "settled_forwarded"

@@ -36,10 +36,7 @@ export class Watchers {
 
   /** Looks at it when all its owners had their time. */
   watch(held: Held): void {
-    const { delayMs, rankings, timers } = this.#host;
-    const { acting } = rankings.of(held.event.topic);
-    const wait = Math.max(1, acting.length) * delayMs;
-    timers.setFor(held, this.#host.now() + wait, this.#look);
+    this.#host.timers.setFor(held, this.#host.now() + this.#waitMs(held), this.#look);
   }
 
   /**
@@ -63,6 +60,7 @@ export class Watchers {
     const { counts, outbox } = this.#host;
     if (held.settled || held.role === "owner" || this.#host.isLeaving()) return;
     if (!held.copies.isElsewhere()) {
+      if (this.#isOfferedAnew(held)) return;
       held.excused = true;
       this.#host.becomeOwner(held);
       return;
@@ -73,5 +71,24 @@ export class Watchers {
     }
     outbox.sendToOwners(held);
     this.watch(held);
+  }
+
+  /**
+   * An owner that acknowledged it may have forgotten it with its connection, and gets its time once more: what happened
+   * before its connection was lost is on its disk, and nothing that it would say can be heard without.
+   */
+  #isOfferedAnew(held: Held): boolean {
+    const { now, outbox, rankings, timers } = this.#host;
+    const wait = this.#waitMs(held);
+    const lostAt = outbox.lostAt(rankings.of(held.event.topic).acting);
+    const until = Math.min(lostAt + wait, held.receivedAt + 2 * wait);
+    if (lostAt < held.receivedAt || until <= now()) return false;
+    timers.setFor(held, until, this.#look);
+    return true;
+  }
+
+  #waitMs({ event }: Held): number {
+    const { delayMs, rankings } = this.#host;
+    return Math.max(1, rankings.of(event.topic).acting.length) * delayMs;
   }
 }
