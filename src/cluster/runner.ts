@@ -8,7 +8,8 @@
 import type { Cancel, Clock } from "#lib/clock.ts";
 import { errorMessage } from "#lib/errors.ts";
 import type { Log } from "#lib/log.ts";
-import type { Address } from "./ports.ts";
+import { BEAT_MS, BEAT_SLACK_MS } from "./limits.ts";
+import type { Address, MonoMs } from "./ports.ts";
 import { encodeImage } from "./swim/image.ts";
 import type { Action, Input } from "./swim/io.ts";
 import type { Swim } from "./swim/swim.ts";
@@ -183,8 +184,9 @@ export class Runner {
     this.#cancelWake?.();
     this.#cancelWake = undefined;
     if (at === undefined) return;
-    const { clock } = this.#options;
-    this.#cancelWake = clock.after(Math.max(0, at - clock.monoMs()), () =>
+    const { clock, swim } = this.#options;
+    const due = swim.hasNews ? at : inStep(at);
+    this.#cancelWake = clock.after(Math.max(0, due - clock.monoMs()), () =>
       this.input({ kind: "wake" }),
     );
   }
@@ -209,4 +211,10 @@ export class Runner {
   #count(reason: string): void {
     this.counters[reason] = (this.counters[reason] ?? 0) + 1;
   }
+}
+
+/** With the next beat, if that comes soon. */
+function inStep(at: MonoMs): MonoMs {
+  const beat = Math.ceil(at / BEAT_MS) * BEAT_MS;
+  return beat - at <= BEAT_SLACK_MS ? beat : at;
 }

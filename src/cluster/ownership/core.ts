@@ -21,12 +21,14 @@ import type { TopicOwners } from "./ranking.ts";
 
 export class OwnershipCore {
   readonly #parts: CoreParts;
+  readonly #self: MemberId;
   #now: number;
   /** Of batches and writes put out. */
   #number = 0;
 
   constructor(ports: CorePorts, random: Random, options: CoreOptions, start: CoreStart) {
     this.#now = start.now;
+    this.#self = start.view.localId;
     this.#parts = new CoreParts(ports, random, options, { ...start, now: () => this.#now });
   }
 
@@ -53,6 +55,18 @@ export class OwnershipCore {
       batch.events.forEach((event, i) => {
         this.#parts.intake.receive(from, event, batch.before?.[i]);
       });
+    });
+  }
+
+  /**
+   * Does the sender of a batch wait for its acknowledgement? An event is safe with the first one: that of the foremost owner
+   * but the sender. Notices are only repeated without.
+   */
+  isAwaited(from: MemberId, { before, events }: Batch): boolean {
+    return events.some(({ topic }, i) => {
+      const { acting } = this.#parts.rankings.of(topic);
+      const foremost = acting[0] === from ? acting[1] : acting[0];
+      return before?.[i] === undefined || foremost === this.#self || !acting.includes(this.#self);
     });
   }
 

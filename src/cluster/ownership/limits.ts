@@ -64,8 +64,7 @@ export const REMOVAL_MAX_MS = 30_000;
 /** A member that joined a cluster decides who wants an event only when it has its handlers, or after this, ms. */
 export const HANDLERS_WAIT_MS = 5000;
 
-/** Stall detection: heartbeat, in step with the RPC connections' tick, and how late it may be, ms. */
-export const BEAT_MS = 250;
+/** Stall detection: how late a beat may be, ms. */
 export const STALL_MIN_MS = 500;
 /** Wait for the answer to a page of a pull, ms. */
 export const PULL_TIMEOUT_MS = 2000;

@@ -18,6 +18,7 @@ import { announceInline } from "../calls/announce-inline.ts";
 import { deliverAlerts, encodeBatch } from "../calls/deliver-alerts.ts";
 import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts";
 import type { EventStamps } from "../event-stamps.ts";
+import { BEAT_MS } from "../limits.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
 import { EncodedPayload, PatientAnswer } from "../rpc/codec.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
@@ -29,7 +30,6 @@ import type { StoredWrite } from "./journal.ts";
 import { alertCompletions, pendingAlerts } from "./kinds.ts";
 import {
   ANNOUNCE_TIMEOUT_MS,
-  BEAT_MS,
   batchTimeoutMs,
   LEAVE_MAX_MS,
   PULL_TIMEOUT_MS,
@@ -137,8 +137,7 @@ export class OwnershipService implements Ownership {
     serve(rpc, deliverAlerts, (from, batch) => {
       const taken = this.#parts.stamps?.taken(batch, from) ?? batch;
       this.#input((now) => this.#core.received(from, taken, now));
-      // Somebody may wait for word that an event is safe; notices are only repeated without it.
-      return taken.events.length > 0 ? null : new PatientAnswer(null);
+      return this.#core.isAwaited(from, taken) ? null : new PatientAnswer(null);
     });
     serve(rpc, pullCompletions, (from, request) =>
       encodePullAnswer(this.#core.answerPull(from, request)),

@@ -1,5 +1,7 @@
 /** Bounds and waits of member-to-member calls, with units and reasons. */
 
+import { BEAT_MS } from "../limits.ts";
+
 /** Calls in flight per direction and connection; more wait at the caller, and a peer that sends more is refused. */
 export const IN_FLIGHT_MAX = 256;
 /** Calls and notices waiting at the caller for a connection or a free slot, per member; more are refused. */
@@ -29,7 +31,7 @@ export const PING_AFTER_MS = 1000;
  */
 export const SILENCE_MAX_MS = 4000;
 /** Period of the tick that looks for silence. A tick late by more than the same again means that *we* slept. */
-export const TICK_MS = 250;
+export const TICK_MS = BEAT_MS;
 /** A connection that lost its place (the other one of a pair survived) is closed after its calls ended, at most this. */
 export const DRAIN_MAX_MS = 10_000;
 /** … and at least after this, so that what the peer sent meanwhile is still read. */

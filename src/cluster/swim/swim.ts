@@ -117,6 +117,11 @@ export class Swim {
     return this.#core.profile;
   }
 
+  /** Is there something to tell the others? */
+  get hasNews(): boolean {
+    return this.#core.queue.size > 0;
+  }
+
   /** Local health, 0 … 7, and the worst it has been. */
   get health(): { readonly score: number; readonly peak: number } {
     return this.#core.awareness;
