@@ -103,6 +103,8 @@ class Alert extends Forwarding {
   #types: Readonly<Record<string, FieldType>> = {};
   #begin: BatchBegin | undefined;
   #points: Point[] = [];
+  /** The ID that a group's topic was last asked about. */
+  #asked: { readonly group: Group; readonly series: Series; readonly id: string } | undefined;
 
   constructor(options: AlertOptions, context: NodeContext) {
     super(context.out);
@@ -309,7 +311,9 @@ class Alert extends Forwarding {
     const isStream = this.#context.input === "stream";
     const series = isStream ? what.point.series : known.group.series;
     if (known.idSeries !== series) {
-      known.id = this.#texts.id(what.name, known.group, what.tags());
+      const asked = this.#asked;
+      const isAsked = isStream && asked?.series === series && asked.group === known.group;
+      known.id = isAsked ? asked.id : this.#texts.id(what.name, known.group, what.tags());
       known.idSeries = series;
     }
     return known.id;
@@ -444,7 +448,9 @@ class Alert extends Forwarding {
     const knowsNone = (id: string): boolean => id === "" || alerts.isBlank(id);
     if (knowsNone(this.#anonymous) && knowsNone(topic)) return undefined;
     try {
-      return this.#lastState(this.#texts.id(name, group, series.tags()));
+      const id = this.#texts.id(name, group, series.tags());
+      this.#asked = { group, series, id };
+      return this.#lastState(id);
     } catch (error) {
       this.#context.error("failed to render the event ID", errorMessage(error));
       return undefined;
