@@ -26,7 +26,6 @@ import {
   DEADLINE_MAX_MS,
   IN_FLIGHT_MAX,
   PATIENT_MAX,
-  PATIENT_WAIT_MS,
   PING_AFTER_MS,
   SILENCE_MAX_MS,
   WRITE_JOIN_MAX,
@@ -95,7 +94,6 @@ export class RpcConnection {
   #cancelLook: Cancel = () => {};
   /** Answers that wait for another frame to leave with; not sealed yet. */
   #patient: Uint8Array[] = [];
-  #cancelPatience: Cancel | undefined;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #flushing = false;
@@ -223,6 +221,7 @@ export class RpcConnection {
   tick(slept: boolean): void {
     if (this.#closed) return;
     if (slept) this.#heardAt = this.#host.clock.monoMs();
+    this.#sendPatient();
     this.#expireAnswers();
     const silent = this.silentMs;
     if (silent >= SILENCE_MAX_MS) {
@@ -239,7 +238,6 @@ export class RpcConnection {
   close(why: string): void {
     if (this.#closed) return;
     this.#sendPatient();
-    this.#cancelPatience?.();
     this.#flushNow();
     this.#closed = true;
     this.#queue = [];
@@ -354,15 +352,10 @@ export class RpcConnection {
     }
   }
 
+  /** With the next frame, the next tick, or when many wait. */
   #sendSoon(frame: Uint8Array): void {
     this.#patient.push(frame);
     if (this.#patient.length >= PATIENT_MAX) this.#sendPatient();
-    // One timer serves all that come until it ends.
-    else
-      this.#cancelPatience ??= this.#host.clock.after(PATIENT_WAIT_MS, () => {
-        this.#cancelPatience = undefined;
-        this.#sendPatient();
-      });
   }
 
   #sendPatient(): void {

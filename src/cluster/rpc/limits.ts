@@ -8,9 +8,7 @@ export const IN_FLIGHT_MAX = 256;
 export const WAITING_MAX = 4096;
 /** Bytes waiting for the kernel per connection; a frame that would exceed it is refused. Two largest frames. */
 export const WRITE_QUEUE_MAX = 64 * 1024 * 1024;
-/** Answers that nobody waits for leave with another frame, or alone after this, ms … */
-export const PATIENT_WAIT_MS = 100;
-/** … or when so many wait: a peer has a bound for what is unanswered. */
+/** So many answers that nobody waits for leave by themselves; fewer with another frame, or at the next tick. */
 export const PATIENT_MAX = 4;
 /** Small frames are joined into writes of up to this size. */
 export const WRITE_JOIN_MAX = 256 * 1024;
