@@ -69,6 +69,7 @@ export const FIXED_SEEDS: readonly (readonly [Theme, number, string])[] = [
     994,
     "an old end that a pull told of ended the rest of an endpoint that all had failed to tell",
   ],
+  ["alerts", 1266, "a stand-in that only one member had called in was not told what had been done"],
   ["alerts", 2345, "a producer acted for an owner whose connection had been lost just before"],
   [
     "membership",

@@ -11,7 +11,7 @@ import type { Dispatch } from "./dispatch.ts";
 import { addTold, type Held } from "./held.ts";
 import type { HeldEvents } from "./held-events.ts";
 import type { Intake } from "./intake.ts";
-import type { Notice, PassNotice, SettledNotice } from "./notices.ts";
+import type { DoneNotice, Notice, PassNotice, SettledNotice } from "./notices.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OwnersEpoch } from "./owners-epoch.ts";
 import type { PlantedAlertBug } from "./planted.ts";
@@ -45,7 +45,7 @@ export class NoticeInbox {
     const { dispatch } = this.#host;
     switch (notice.kind) {
       case "done":
-        if (!this.#host.planted("ignores-done")) dispatch.done(notice, "notice");
+        if (!this.#host.planted("ignores-done")) this.#done(from, notice);
         return;
       case "hold":
         dispatch.hold(notice, from, notice.queued === true ? "queued" : "sending");
@@ -58,6 +58,15 @@ export class NoticeInbox {
         else this.#settled(from, notice);
         return;
     }
+  }
+
+  #done(from: MemberId, notice: DoneNotice): void {
+    const { dispatch, events } = this.#host;
+    const { topic, id, stamp } = notice;
+    const held = events.get(keyOf(topic, id, stamp));
+    // Who stands in for an owner that only this member missed for a moment is unknown to the others.
+    if (held !== undefined && !held.solo) this.#forward(held, from, notice);
+    dispatch.done(notice, "notice");
   }
 
   /** It carries the event: this member may have missed it. */
