@@ -64,8 +64,10 @@ export class NoticeInbox {
     const { dispatch, events } = this.#host;
     const { topic, id, stamp } = notice;
     const held = events.get(keyOf(topic, id, stamp));
-    // Who stands in for an owner that only this member missed for a moment is unknown to the others.
-    if (held !== undefined && !held.solo) this.#forward(held, from, notice);
+    // Who stands in for an owner that only this member missed for a moment is unknown to the others. What was known already
+    // is not passed on: two such members would tell each other for ever.
+    const isOpen = held?.works.some(({ handler }) => handler === notice.handler) === true;
+    if (isOpen && !held.solo) this.#forward(held, from, notice);
     dispatch.done(notice, "notice");
   }
 
