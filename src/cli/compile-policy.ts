@@ -32,9 +32,9 @@ export class CompilePolicy {
   #left = WORK_UNITS;
   #cancel: Cancel = () => {};
 
-  /** So many tasks are about to be started. */
-  readonly tasksStarting = (tasks: number): void => {
-    if (this.#left > 0) this.#work(tasks * TASK_UNITS);
+  /** A task is about to be started. */
+  readonly taskStarting = (): void => {
+    if (this.#left > 0) this.#work(TASK_UNITS);
   };
 
   /** Tasks were given data, bytes of line protocol. */

@@ -79,7 +79,7 @@ async function serveWith(
       reread: () => options.reread().config,
       blockedAddresses: options.blocked,
       disabledHandlers: options.disabled,
-      tasksStarting: compiling.tasksStarting,
+      taskStarting: compiling.taskStarting,
       written: compiling.written,
     });
   } catch (error) {

@@ -28,8 +28,9 @@ export function unwritableParts(
     if (match === null || match[5] !== file) continue;
     const [, from = "", to = "", execute, offset = ""] = match;
     // Further constants may be such as the loader has adapted.
-    if (execute === "x" || BigInt(`0x${offset}`) === 0n)
-      parts.push([BigInt(`0x${from}`), BigInt(`0x${to}`)]);
+    const isCode = execute === "x";
+    if (!isCode && BigInt(`0x${offset}`) !== 0n) continue;
+    parts.push([BigInt(`0x${from}`), BigInt(`0x${to}`)]);
   }
   return parts;
 }

@@ -22,8 +22,8 @@ export interface RunOptions {
   readonly blockedAddresses: BlockList | undefined;
   /** Alert handler kinds that are refused. */
   readonly disabledHandlers: ReadonlySet<string>;
-  /** Called before so many tasks are read or started, each time. */
-  readonly tasksStarting?: (tasks: number) => void;
+  /** Called before a task is started. */
+  readonly taskStarting?: () => void;
   /** Called for what is written to tasks, bytes of line protocol. */
   readonly written?: (bytes: number) => void;
 }

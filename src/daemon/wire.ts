@@ -150,7 +150,7 @@ export async function wire(
       ...engineServices,
       snapshots,
       taskFailed: (task, error) => void tasks.recordFailure(task, error),
-      taskStarting: () => options.tasksStarting?.(1),
+      ...(options.taskStarting === undefined ? {} : { taskStarting: options.taskStarting }),
       ...(options.written === undefined ? {} : { written: options.written }),
     },
     new SeriesTable({ seed: random.u32() }),
@@ -198,7 +198,6 @@ export async function wire(
   };
 
   await cluster.statesTaken();
-  options.tasksStarting?.(store.table(taskKind).count());
   await tasks.startEnabled();
   await clusterTasks.open();
   const { dir } = config.replay;

@@ -128,14 +128,15 @@ export class FirstWord {
     this.#reliances.set(topic, { member: first, wanted: WORDS_AT_FIRST - 1 });
   }
 
+  /** One timer while anything waits; a look at which nothing is due yet sets the next. */
   #arm(): void {
-    const [oldest] = this.#waiting.values();
-    if (oldest?.until === this.#timer?.at && this.#timer?.live === true) return;
-    if (this.#timer !== undefined) this.#timer.live = false;
-    this.#timer =
-      oldest === undefined
-        ? undefined
-        : this.#host.timers.set(oldest.until, () => this.#sendOverdue());
+    if (this.#waiting.size === 0) {
+      if (this.#timer !== undefined) this.#timer.live = false;
+    } else if (this.#timer?.live !== true) {
+      const [oldest] = this.#waiting.values();
+      const at = oldest?.until ?? this.#host.now();
+      this.#timer = this.#host.timers.set(at, () => this.#sendOverdue());
+    }
   }
 
   #sendOverdue(): void {

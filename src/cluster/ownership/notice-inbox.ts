@@ -122,9 +122,10 @@ export class NoticeInbox {
   #forward(held: Held, from: MemberId, notice: Notice): void {
     const { counts, epoch, outbox } = this.#host;
     if (held.epoch === epoch.number) return;
-    counts.add("settled_forwarded");
     for (const member of held.copies.receivers()) {
-      if (member !== from) outbox.tell(member, notice);
+      if (member === from) continue;
+      counts.add("settled_forwarded");
+      outbox.tell(member, notice);
     }
   }
 }

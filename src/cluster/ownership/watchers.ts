@@ -74,8 +74,8 @@ export class Watchers {
   }
 
   /**
-   * An owner that acknowledged it may have forgotten it with its connection, and gets its time once more: what happened
-   * before its connection was lost is on its disk, and nothing that it would say can be heard without.
+   * An owner that acknowledged it lost its connection since. It may have told it, and is asked by offering it anew when the
+   * connection is back: so the owners get their time once more, from the loss on.
    */
   #isOfferedAnew(held: Held): boolean {
     const { now, outbox, rankings, timers } = this.#host;

@@ -145,7 +145,7 @@ export class RpcConnection {
 
   /** Queues bytes that already are a frame. False when the connection is closed or its queue is full. */
   sendFrame(plain: Uint8Array): boolean {
-    if (this.#patient.length > 0) this.#sendPatient();
+    this.#sendPatient();
     return this.#enqueue(plain);
   }
 
@@ -359,6 +359,7 @@ export class RpcConnection {
   }
 
   #sendPatient(): void {
+    if (this.#patient.length === 0) return;
     const frames = this.#patient;
     this.#patient = [];
     for (const frame of frames) this.#enqueue(frame);
