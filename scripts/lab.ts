@@ -16,6 +16,8 @@ export const BINARY = resolve(process.env["KAPACITOR_BINARY"] ?? "dist/kapacitor
 const PORT_FIRST = 10_240;
 const PORT_COUNT = 20_000;
 
+const LOG_WAIT_MS = 10_000;
+
 /** A port that is free for TCP and UDP on this host at this moment. */
 export async function freePort(host: string): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
@@ -157,6 +159,11 @@ export class Member {
   logTail(lines = 30): string {
     if (!existsSync(this.logPath)) return "(no log)";
     return readFileSync(this.logPath, "utf8").split("\n").slice(-lines).join("\n");
+  }
+
+  /** Waits until the log holds the text: lines are written a few milliseconds after what they tell of. */
+  async logged(text: string): Promise<void> {
+    await until(`${this.name} logs "${text}"`, LOG_WAIT_MS, () => this.logTail(200).includes(text));
   }
 
   async #answers(): Promise<boolean> {

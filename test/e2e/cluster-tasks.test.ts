@@ -360,6 +360,6 @@ describe("a cluster that grows and shrinks", () => {
     const rest = cluster.members.filter((member) => member !== leaving);
     await placed(rest, "grows", 5_000);
     await until("it is gone there", 5_000, () => notFound(leaving, "grows"));
-    expect(leaving.process.logTail(200)).toContain("its tasks stop here");
+    await leaving.process.logged("its tasks stop here");
   }, 90_000);
 });

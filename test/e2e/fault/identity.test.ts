@@ -31,9 +31,7 @@ test("a copy of a member's data, started beside it, does not take part; the memb
   await lab.settled();
   stranger = await Member.create({ name: "copy", host: "127.0.0.6", directory: copy });
   const copied = stranger;
-  await until("the copy finds out", 10_000, () =>
-    copied.logTail(200).includes("another live process has this member's identity"),
-  );
+  await copied.logged("another live process has this member's identity");
   expect(await getJson(copied, "tasks/task-t")).toMatchObject({ executing: true });
   for (const { process } of lab.members) {
     expect(process.logTail(200)).not.toContain("another live process has this member's identity");
