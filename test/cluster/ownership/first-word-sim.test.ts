@@ -99,3 +99,29 @@ test("with one owner per topic there is nothing to wait for", () => {
   expect(sim.sends.length).toBe(50);
   expect(sim.total("left_to_first_owner")).toBe(0);
 });
+
+test("word is passed on once when owners changed since the event, also while more of the event is open", () => {
+  const EVENTS = 20;
+  const sim = new Simulation({
+    seed: 7,
+    members: 5,
+    redundancy: 0,
+    delayMs: 60_000,
+    handlers: ["h", "k"],
+    endpointMs: 10_000,
+    hangs: ({ handler }) => handler === "k",
+  });
+  sim.run(7000);
+  const [, ...others] = sim.ranking("t");
+  const last = others.pop() ?? 0;
+  // Not by the first owner: so each of the three tells all.
+  stream(sim, "id", 7000, EVENTS, others);
+  sim.at(7500, () => sim.kill(last));
+  sim.run(30_000);
+  const done = sim.sends.filter(({ handler, accepted }) => handler === "h" && accepted);
+  expect(done.length).toBe(EVENTS);
+  const forwarded = sim.total("settled_forwarded");
+  expect(forwarded).toBeGreaterThan(0);
+  // Each of the three tells the two others once.
+  expect(forwarded).toBeLessThanOrEqual(EVENTS * 3 * 2);
+});
