@@ -20,7 +20,7 @@ import { encodePullAnswer, pullCompletions } from "../calls/pull-completions.ts"
 import type { EventStamps } from "../event-stamps.ts";
 import { BEAT_MS } from "../limits.ts";
 import type { ClusterView, MemberId, Rpc } from "../ports.ts";
-import { EncodedPayload, PatientAnswer } from "../rpc/codec.ts";
+import { EncodedPayload, PATIENT } from "../rpc/codec.ts";
 import { RpcError } from "../rpc/rpc-error.ts";
 import { ask, serve } from "../rpc/typed-calls.ts";
 import type { Announcement, AnnouncementAnswer } from "./announcements.ts";
@@ -137,7 +137,7 @@ export class OwnershipService implements Ownership {
     serve(rpc, deliverAlerts, (from, batch) => {
       const taken = this.#parts.stamps?.taken(batch, from) ?? batch;
       this.#input((now) => this.#core.received(from, taken, now));
-      return this.#core.isAwaited(from, taken) ? null : new PatientAnswer(null);
+      return this.#core.isAwaited(from, taken) ? null : PATIENT;
     });
     serve(rpc, pullCompletions, (from, request) =>
       encodePullAnswer(this.#core.answerPull(from, request)),

@@ -2,7 +2,8 @@
  * The bytes of RPC frames; the only place that knows how payloads are encoded (JSON today).
  *
  * Body: `kind u8 · call number u32 · call type u16 · deadline ms u32 · payload`, big-endian. A frame is built with
- * its length prefix in one buffer, so that sending copies once. Source: reference gossip.md §4.2.
+ * its length prefix in one buffer, so that sending copies once. Source: reference gossip.md §4.2; `done` is ours: calls
+ * that were answered with nothing, told of together (payload: their numbers, u32 each).
  */
 
 import { errorMessage } from "#lib/errors.ts";
@@ -11,7 +12,7 @@ import { WireError } from "../ports.ts";
 import { FRAME_PREFIX, RPC_FRAMES, writeFrameLength } from "../transport/frame.ts";
 
 /** The number on the wire is the position, from 1. */
-const KINDS = ["call", "answer", "refusal", "one-way", "cancel", "ping", "pong"] as const;
+const KINDS = ["call", "answer", "refusal", "one-way", "cancel", "ping", "pong", "done"] as const;
 export type RpcFrameKind = (typeof KINDS)[number];
 
 export interface RpcHeader {
@@ -30,10 +31,37 @@ export interface RpcFrame extends RpcHeader {
 }
 
 export const RPC_HEADER_BYTES = 11;
+const CALL_NUMBER_BYTES = 4;
 
 /** A complete frame, length prefix included. Throws `WireError` when the payload is too large for a frame. */
 export function encodeRpcFrame(header: RpcHeader, payload: string): Uint8Array {
-  const length = RPC_HEADER_BYTES + Buffer.byteLength(payload);
+  const out = frameWith(header, Buffer.byteLength(payload));
+  if (payload !== "") out.write(payload, FRAME_PREFIX + RPC_HEADER_BYTES);
+  return out;
+}
+
+/** A complete frame that answers these calls with nothing. */
+export function encodeDoneFrame(calls: readonly number[]): Uint8Array {
+  const header: RpcHeader = { kind: "done", call: 0, type: 0, deadlineMs: 0 };
+  const out = frameWith(header, calls.length * CALL_NUMBER_BYTES);
+  let at = FRAME_PREFIX + RPC_HEADER_BYTES;
+  for (const call of calls) at = out.writeUInt32BE(call, at);
+  return out;
+}
+
+/** The calls that such a frame answers. Throws `WireError` unless the payload is whole numbers of calls. */
+export function decodeDoneCalls(payload: Uint8Array): readonly number[] {
+  if (payload.length % CALL_NUMBER_BYTES !== 0) {
+    throw new WireError(`rpc frame with call numbers of ${payload.length} bytes`);
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const calls: number[] = [];
+  for (let at = 0; at < payload.length; at += CALL_NUMBER_BYTES) calls.push(view.getUint32(at));
+  return calls;
+}
+
+function frameWith(header: RpcHeader, payloadBytes: number): Buffer {
+  const length = RPC_HEADER_BYTES + payloadBytes;
   if (length > RPC_FRAMES.max) throw new WireError(`payload of ${length} bytes is too large`);
   const out = Buffer.allocUnsafe(FRAME_PREFIX + length);
   writeFrameLength(out, 0, length);
@@ -41,7 +69,6 @@ export function encodeRpcFrame(header: RpcHeader, payload: string): Uint8Array {
   out.writeUInt32BE(header.call, FRAME_PREFIX + 1);
   out.writeUInt16BE(header.type, FRAME_PREFIX + 5);
   out.writeUInt32BE(header.deadlineMs, FRAME_PREFIX + 7);
-  if (payload !== "") out.write(payload, FRAME_PREFIX + RPC_HEADER_BYTES);
   return out;
 }
 
@@ -76,14 +103,8 @@ export class EncodedPayload {
   }
 }
 
-/** An answer that nobody waits for: it leaves with the next frame to that member, or a moment later. */
-export class PatientAnswer {
-  readonly answer: unknown;
-
-  constructor(answer: unknown) {
-    this.answer = answer;
-  }
-}
+/** Answers a call with nothing, in no hurry: it leaves with the next frame to that member, or a moment later. */
+export const PATIENT = Symbol("patient");
 
 /** Payload text; bigints are written with all their digits. Throws `WireError` for what JSON cannot say. */
 export function encodePayload(payload: unknown): string {

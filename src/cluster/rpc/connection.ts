@@ -12,11 +12,13 @@ import { WireError } from "../ports.ts";
 import { FrameCutter, RPC_FRAMES } from "../transport/frame.ts";
 import type { Hello } from "../transport/hello.ts";
 import {
+  decodeDoneCalls,
   decodePayload,
   decodeRpcFrame,
+  encodeDoneFrame,
   encodePayload,
   encodeRpcFrame,
-  PatientAnswer,
+  PATIENT,
   type RpcFrame,
   type RpcHeader,
 } from "./codec.ts";
@@ -92,8 +94,8 @@ export class RpcConnection {
   /** When calls in flight are looked at next, monotonic ms; not later than the first is to be given up. */
   #lookAt = Number.POSITIVE_INFINITY;
   #cancelLook: Cancel = () => {};
-  /** Answers that wait for another frame to leave with; not sealed yet. */
-  #patient: Uint8Array[] = [];
+  /** Calls that are done, with nothing to say but that; one frame tells of all. */
+  #done: number[] = [];
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #flushing = false;
@@ -136,7 +138,7 @@ export class RpcConnection {
   /** No call of ours or the peer's is under way. */
   get isIdle(): boolean {
     if (this.#inFlight.size > 0 || this.#answering.size > 0) return false;
-    return this.#queue.length === 0 && this.#patient.length === 0;
+    return this.#queue.length === 0 && this.#done.length === 0;
   }
 
   get silentMs(): number {
@@ -145,7 +147,7 @@ export class RpcConnection {
 
   /** Queues bytes that already are a frame. False when the connection is closed or its queue is full. */
   sendFrame(plain: Uint8Array): boolean {
-    this.#sendPatient();
+    this.#sendDone();
     return this.#enqueue(plain);
   }
 
@@ -221,7 +223,7 @@ export class RpcConnection {
   tick(slept: boolean): void {
     if (this.#closed) return;
     if (slept) this.#heardAt = this.#host.clock.monoMs();
-    this.#sendPatient();
+    this.#sendDone();
     this.#expireAnswers();
     const silent = this.silentMs;
     if (silent >= SILENCE_MAX_MS) {
@@ -237,7 +239,7 @@ export class RpcConnection {
   /** Fails what is in flight and tells the host; later calls do nothing. */
   close(why: string): void {
     if (this.#closed) return;
-    this.#sendPatient();
+    this.#sendDone();
     this.#flushNow();
     this.#closed = true;
     this.#queue = [];
@@ -275,7 +277,10 @@ export class RpcConnection {
         return;
       case "answer":
       case "refusal":
-        this.#settle(frame);
+        this.#settle(frame.call, frame.kind, frame.payload);
+        return;
+      case "done":
+        for (const call of decodeDoneCalls(frame.payload)) this.#settle(call, "answer", NOTHING);
         return;
       case "cancel":
         this.#answering.delete(frame.call);
@@ -341,28 +346,26 @@ export class RpcConnection {
       this.#refuse(call, result);
       return;
     }
+    const isPatient = result === PATIENT;
+    if (isPatient || result == null) {
+      this.#done.push(call);
+      // Else with the next frame or the next tick.
+      if (!isPatient || this.#done.length >= PATIENT_MAX) this.#sendDone();
+      return;
+    }
     try {
       const header: RpcHeader = { kind, call, type: 0, deadlineMs: 0 };
-      const isPatient = result instanceof PatientAnswer;
-      const frame = encodeRpcFrame(header, encodePayload(isPatient ? result.answer : result));
-      if (isPatient) this.#sendSoon(frame);
-      else this.sendFrame(frame);
+      this.sendFrame(encodeRpcFrame(header, encodePayload(result)));
     } catch (error) {
       this.#refuse(call, error);
     }
   }
 
-  /** With the next frame, the next tick, or when many wait. */
-  #sendSoon(frame: Uint8Array): void {
-    this.#patient.push(frame);
-    if (this.#patient.length >= PATIENT_MAX) this.#sendPatient();
-  }
-
-  #sendPatient(): void {
-    if (this.#patient.length === 0) return;
-    const frames = this.#patient;
-    this.#patient = [];
-    for (const frame of frames) this.#enqueue(frame);
+  #sendDone(): void {
+    if (this.#done.length === 0) return;
+    const calls = this.#done;
+    this.#done = [];
+    this.#enqueue(encodeDoneFrame(calls));
   }
 
   /** Bad payloads are refused for good; what a handler throws may be over at the next try. */
@@ -389,17 +392,17 @@ export class RpcConnection {
     }
   }
 
-  #settle(frame: RpcFrame): void {
-    const waiting = this.#inFlight.get(frame.call);
+  #settle(number: number, kind: "answer" | "refusal", answer: Uint8Array): void {
+    const waiting = this.#inFlight.get(number);
     if (waiting === undefined) {
       this.#host.count("rpc_answers_late");
       return;
     }
-    this.#inFlight.delete(frame.call);
+    this.#inFlight.delete(number);
     const { call, resolve, reject } = waiting;
     try {
-      const payload = decodePayload(frame.payload, call.exact);
-      if (frame.kind === "refusal") reject(refusalOf(payload));
+      const payload = decodePayload(answer, call.exact);
+      if (kind === "refusal") reject(refusalOf(payload));
       else resolve(call.parseAnswer(payload));
     } catch (error) {
       this.#host.count("rpc_bad_answers");
@@ -488,6 +491,9 @@ export class RpcConnection {
     return count === 1 && only !== undefined ? only : Buffer.concat(taken, size);
   }
 }
+
+/** The payload of an answer that is `null`. */
+const NOTHING = new Uint8Array();
 
 /** A handshake or an alert of TLS; no frame of ours may begin like that before the peer is trusted. */
 function isTlsRecord(chunk: Uint8Array): boolean {

@@ -2,9 +2,11 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { WireError } from "#cluster/ports.ts";
 import {
+  decodeDoneCalls,
   decodePayload,
   decodeRpcFrame,
   EncodedPayload,
+  encodeDoneFrame,
   encodePayload,
   encodeRpcFrame,
   type RpcFrameKind,
@@ -20,6 +22,7 @@ test.each([
   ["cancel", "0000000d050000000500070000138868 69"],
   ["ping", "0000000d060000000500070000138868 69"],
   ["pong", "0000000d070000000500070000138868 69"],
+  ["done", "0000000d080000000500070000138868 69"],
 ] as const)("the bytes of a %s do not change", (kind: RpcFrameKind, expected) => {
   const frame = encodeRpcFrame({ kind, call: 5, type: 7, deadlineMs: 5000 }, "hi");
   expect(Buffer.from(frame).toString("hex")).toBe(expected.replace(" ", ""));
@@ -31,9 +34,18 @@ test.each([
 test.each([
   ["short", new Uint8Array(10)],
   ["of kind 0", new Uint8Array(11)],
-  ["of kind 8", new Uint8Array(11).fill(8)],
+  ["of kind 9", new Uint8Array(11).fill(9)],
 ])("a frame %s is refused", (_title, body) => {
   expect(() => decodeRpcFrame(body)).toThrow(WireError);
+});
+
+test("the calls that a done frame answers survive the wire", () => {
+  const frame = encodeDoneFrame([1, 0xffffffff, 7]);
+  expect(Buffer.from(frame).toString("hex")).toBe(
+    "00000017 08 00000000 0000 00000000 00000001ffffffff00000007".replaceAll(" ", ""),
+  );
+  expect(decodeDoneCalls(decodeRpcFrame(frame.subarray(4)).payload)).toEqual([1, 0xffffffff, 7]);
+  expect(() => decodeDoneCalls(new Uint8Array(5))).toThrow(WireError);
 });
 
 test("payloads survive the wire, big integers with every digit", () => {

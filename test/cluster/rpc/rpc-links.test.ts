@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { encodeRpcFrame, PatientAnswer } from "#cluster/rpc/codec.ts";
+import { encodeRpcFrame, PATIENT } from "#cluster/rpc/codec.ts";
 import { FRAME_SEAL_BYTES } from "#cluster/rpc/frame-seal.ts";
 import { IN_FLIGHT_MAX, PATIENT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts";
 import { RpcError } from "#cluster/rpc/rpc-error.ts";
@@ -64,11 +64,13 @@ test.each([
 test("answers that nobody waits for come with the next frame, when many wait, or by themselves", async () => {
   const [a, b] = await Member.pair();
   await Promise.all([a.up(b.id), b.up(a.id)]);
-  const answered: unknown[] = [];
-  b.links.handle("echo", (_from, payload) => new PatientAnswer(payload));
+  const answered: number[] = [];
+  b.links.handle("echo", () => PATIENT);
   b.links.handle("number", (_from, payload) => payload);
-  const patient = (n: number): Promise<unknown> =>
-    a.links.call(b.id, "echo", n, 2000).then((answer) => answered.push(answer));
+  const patient = async (n: number): Promise<void> => {
+    expect(await a.links.call(b.id, "echo", n, 2000)).toBeNull();
+    answered.push(n);
+  };
   const first = patient(1);
   expect(await a.links.call(b.id, "number", 2, 2000)).toBe(2);
   // It was there before the answer that it came with.
@@ -79,6 +81,21 @@ test("answers that nobody waits for come with the next frame, when many wait, or
   expect(answered).toEqual([1, ...many]);
   await patient(99);
   expect(answered.at(-1)).toBe(99);
+});
+
+test("an answer of nothing that is waited for takes those along that nobody waits for", async () => {
+  const [a, b] = await Member.pair();
+  await Promise.all([a.up(b.id), b.up(a.id)]);
+  const answered: number[] = [];
+  b.links.handle("echo", () => PATIENT);
+  b.links.handle("later", () => null);
+  const waits = [1, 2].map(async (n) => {
+    await a.links.call(b.id, "echo", n, 2000);
+    answered.push(n);
+  });
+  expect(await a.links.call(b.id, "later", 3, 2000)).toBeNull();
+  expect(answered).toEqual([1, 2]);
+  await Promise.all(waits);
 });
 
 test("a call ends at its deadline, and the late answer is not sent", async () => {
