@@ -280,7 +280,7 @@ export class CoreParts {
       withdraw: (ticket) => outputs.dropStart(ticket) || ports.withdraw?.(ticket) === true,
       tellOwners: (held, notice) => this.outbox.tellOwners(held, notice),
       offerAgain: (held) => this.#watchers.offerAgain(held),
-      learned: (entry, isShared) => this.persistence.learned(entry, isShared),
+      learned: (entry, spread) => this.persistence.learned(entry, spread),
       partlySettled: (held) => this.journal.updatePending(held),
       allSettled: (held) => this.events.settle(held, undefined),
     };

@@ -206,6 +206,11 @@ export class OwnershipCore {
     return outputs.take();
   }
 
+  /** Nothing is kept back to be written later: the last `flush` follows. */
+  closing(): void {
+    this.#parts.journal.releaseHeard();
+  }
+
   /** When `tick` is next due, core time; `undefined` when nothing waits. */
   nextAt(): number | undefined {
     return this.#parts.timers.nextAt();

@@ -8,6 +8,7 @@
 import type { MemberId } from "../ports.ts";
 import { Failures } from "./failures.ts";
 import { addTold, type Held, type Lane, Lanes, type Work } from "./held.ts";
+import type { Spread } from "./journal.ts";
 import { LaneRunner, type LaneRunnerHost } from "./lane-runner.ts";
 import { HOLDS_PER_DELAY } from "./limits.ts";
 import type { CompletionEntry, LaneId, Notice, PassNotice } from "./notices.ts";
@@ -26,8 +27,8 @@ export interface DispatchHost
   isLeaving(): boolean;
   /** When the acting owners last changed; core time. */
   ranksChangedAt(): number;
-  /** A newer completion entered the table; `isShared`: other members know it, or are being told. */
-  learned(entry: CompletionEntry, isShared: boolean): void;
+  /** A newer completion entered the table. */
+  learned(entry: CompletionEntry, spread: Spread): void;
   /** A work of a held event ended, others go on. */
   partlySettled(held: Held): void;
   /** The last work of a held event ended. */
@@ -268,7 +269,8 @@ export class Dispatch {
     const { held } = work;
     if (!held.local) {
       const entry = { topic, id, handler, stamp: held.stamp, by: host.self };
-      if (host.completions.merge(entry)) host.learned(entry, this.#isShared(held));
+      const spread = this.#isShared(held) ? "shared" : "alone";
+      if (host.completions.merge(entry)) host.learned(entry, spread);
       if (!held.solo) host.tellOwners(held, { kind: "done", ...entry });
     }
     this.#rounds.calm(work.lane);
@@ -287,7 +289,7 @@ export class Dispatch {
     const both = known?.by === self && compareStamps(known.stamp, entry.stamp) === 0;
     if (both && entry.by !== self && via !== "pull") counts.add("notice_late");
     const isNews = completions.merge(entry);
-    if (isNews) this.#host.learned(entry, true);
+    if (isNews) this.#host.learned(entry, "heard");
     return isNews;
   }
 

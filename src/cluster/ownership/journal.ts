@@ -29,10 +29,15 @@ export type StoredWrite =
     }
   | { readonly kind: "remove-completions"; readonly topic: string; readonly id: string };
 
+/** Who else has a completion: nobody may, others are being told, or they told this member. */
+export type Spread = "alone" | "shared" | "heard";
+
 export class Journal {
   readonly #boot: string;
   #rows = 0;
   #writes = new Map<string, StoredWrite>();
+  /** Completions that others told of, and have; kept back to be written together. */
+  readonly #heard = new Map<string, StoredWrite>();
   /** Events whose rows are among `#writes`. */
   #unwritten = new Set<Held>();
   /** Written but not yet durable, by commit number. */
@@ -100,15 +105,39 @@ export class Journal {
     this.#writes.set(key, { kind: "remove-pending", key });
   }
 
-  putCompletions(row: CompletionRow, mayWait: boolean): void {
+  /** What was heard is written only after `releaseHeard`, unless the same completions are to be written anyway. */
+  putCompletions(row: CompletionRow, spread: Spread): void {
     const key = completionsKey(row.topic, row.id);
     const before = this.#writes.get(key);
     const isUrgent = before?.kind === "put-completions" && !before.mayWait;
-    this.#writes.set(key, { kind: "put-completions", row, mayWait: mayWait && !isUrgent });
+    const write = {
+      kind: "put-completions",
+      row,
+      mayWait: spread !== "alone" && !isUrgent,
+    } as const;
+    if (spread === "heard" && before === undefined) {
+      this.#heard.set(key, write);
+      return;
+    }
+    this.#heard.delete(key);
+    this.#writes.set(key, write);
   }
 
   removeCompletions(topic: string, id: string): void {
-    this.#writes.set(completionsKey(topic, id), { kind: "remove-completions", topic, id });
+    const key = completionsKey(topic, id);
+    this.#heard.delete(key);
+    this.#writes.set(key, { kind: "remove-completions", topic, id });
+  }
+
+  /** How many rows are kept back. */
+  get heard(): number {
+    return this.#heard.size;
+  }
+
+  /** What was kept back is to be written now. */
+  releaseHeard(): void {
+    for (const [key, write] of this.#heard) this.#writes.set(key, write);
+    this.#heard.clear();
   }
 
   /** The collected writes, to be committed together under this number; `undefined` when there are none. */

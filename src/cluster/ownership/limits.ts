@@ -55,6 +55,8 @@ export const HOLDS_PER_DELAY = 3;
 
 /** An event no other owner acknowledged within this is written to disk, so that `settled` does not hang, ms. */
 export const SAFE_WAIT_MS = 250;
+/** Rows of completions that others told of, kept back to be written together; at this number they are. */
+export const HEARD_MAX = 1000;
 /** On leaving, sends in flight may end within this; then they are passed on, ms. */
 export const LEAVE_MAX_MS = 10_000;
 

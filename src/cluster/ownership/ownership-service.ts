@@ -237,6 +237,7 @@ export class OwnershipService implements Ownership {
   async close(): Promise<void> {
     if (this.#closed) return;
     await this.handOver("leaving");
+    this.#core.closing();
     this.#flush();
     this.#closed = true;
     this.#cancelBeat();

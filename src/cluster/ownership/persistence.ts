@@ -2,15 +2,16 @@
  * Which events and completions go to disk.
  *
  * An event is written when no other live owner holds it: at once when there is none, after a moment when none has
- * acknowledged it. Completions are always written. The rows themselves are the journal's business. Source: reference
- * gossip.md §14.7.
+ * acknowledged it. Completions are always written; those that others told of, and write, once per beat. The rows
+ * themselves are the journal's business. Source: reference gossip.md §14.7.
  */
 
+import { BEAT_MS } from "../limits.ts";
 import type { MemberId } from "../ports.ts";
 import type { Completions } from "./completions.ts";
 import type { Held } from "./held.ts";
-import type { Journal } from "./journal.ts";
-import { SAFE_WAIT_MS } from "./limits.ts";
+import type { Journal, Spread } from "./journal.ts";
+import { HEARD_MAX, SAFE_WAIT_MS } from "./limits.ts";
 import type { CompletionEntry } from "./notices.ts";
 import type { Rankings } from "./ranking.ts";
 import type { ReasonCounts } from "./reasons.ts";
@@ -32,6 +33,7 @@ export class Persistence {
   /** Published events not yet known to be safe, oldest first; looked at by a timer. */
   #watched: Held[] = [];
   #watching = false;
+  #releasing = false;
 
   constructor(host: PersistenceHost) {
     this.#host = host;
@@ -53,15 +55,28 @@ export class Persistence {
     if (!this.#watching) this.#arm(held.receivedAt + SAFE_WAIT_MS);
   }
 
-  /** A newer completion entered the table; `isShared`: other members know it, or are being told. */
-  learned(entry: CompletionEntry, isShared: boolean): void {
+  /** A newer completion entered the table. */
+  learned(entry: CompletionEntry, spread: Spread): void {
     const { completions, counts, journal } = this.#host;
     const row = completions.row(entry.topic, entry.id);
-    if (row !== undefined) journal.putCompletions(row, isShared);
+    if (row !== undefined) journal.putCompletions(row, spread);
+    this.#releaseInStep();
     const evicted = completions.evict();
     if (evicted === undefined) return;
     counts.add("completion_evicted");
     journal.removeCompletions(evicted.topic, evicted.id);
+  }
+
+  /** Many rows of one beat cost little more than one; a beat is when this member wakes up anyway. */
+  #releaseInStep(): void {
+    const { journal, now, timers } = this.#host;
+    if (journal.heard >= HEARD_MAX) journal.releaseHeard();
+    if (this.#releasing || journal.heard === 0) return;
+    this.#releasing = true;
+    timers.set(now() - (now() % BEAT_MS) + BEAT_MS, () => {
+      this.#releasing = false;
+      journal.releaseHeard();
+    });
   }
 
   forgetTopic(topic: string): void {

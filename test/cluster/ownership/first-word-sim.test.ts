@@ -73,9 +73,9 @@ describe("a first owner that stops raising them", () => {
     sim.run(9000);
     const missed = sim.total("first_owner_missed");
     // Some are settled before the others raise them, and say nothing about the first.
-    stream(sim, "again", 10_000, 2 * WORDS_AFTER_MISS, everyone(sim));
-    sim.run(12_000);
-    stream(sim, "alone", 12_000, 1, others);
+    stream(sim, "again", 10_000, 4 * WORDS_AFTER_MISS, everyone(sim));
+    sim.run(14_000);
+    stream(sim, "alone", 14_000, 1, others);
     sim.run(20_000);
     expect(sim.total("first_owner_missed")).toBe(missed + others.length);
   });

@@ -4,7 +4,9 @@ import type { Level } from "#alert/level.ts";
 import type { Outcome } from "#alert/outcome.ts";
 import type { EventReceiver } from "#alert/ports.ts";
 import { CALLS } from "#cluster/calls/registry.ts";
+import { BEAT_MS } from "#cluster/limits.ts";
 import { alertCompletions, pendingAlerts } from "#cluster/ownership/kinds.ts";
+import { HEARD_MAX } from "#cluster/ownership/limits.ts";
 import { OwnershipService } from "#cluster/ownership/ownership-service.ts";
 import type { Rpc } from "#cluster/ports.ts";
 import { systemClock } from "#daemon/system.ts";
@@ -310,12 +312,16 @@ describe("two members", () => {
   });
 
   test("a completion may wait for other flushes where another owner has the event, and not otherwise", async () => {
-    const { first, second, members, stores } = await linked();
+    const { clock, first, second, members, stores } = await linked();
     first.outcome = undefined;
     first.service.publish(alert("a"), "cluster");
     await second.service.settled();
     await promises();
     first.service.sendFinished(first.sends[0]?.ticket ?? 0, { kind: "sent" });
+    await promises();
+    // Who only heard of it writes it with others, at the next beat.
+    expect(stores.map(({ urgent }) => urgent.length).sort()).toEqual([0, 1]);
+    clock.advance(BEAT_MS);
     await promises();
     expect(stores.map(({ urgent }) => urgent)).toEqual([[false], [false]]);
     for (const member of members) member.reachable = false;
@@ -324,6 +330,25 @@ describe("two members", () => {
     first.service.sendFinished(first.sends[1]?.ticket ?? 0, { kind: "sent" });
     await promises();
     expect(stores.flatMap(({ urgent }) => urgent).filter(Boolean)).toEqual([true]);
+  });
+
+  test("completions that were heard and not written yet are written when the member stops", async () => {
+    const { first, second, stores } = await linked();
+    first.service.publish(alert("a"), "cluster");
+    await promises();
+    const rows = () => stores.map((store) => store.table(alertCompletions).count());
+    expect(rows().sort()).toEqual([0, 1]);
+    const closing = second.service.close();
+    await promises();
+    await closing;
+    expect(rows()).toEqual([1, 1]);
+  });
+
+  test("many completions that were heard are written before the beat", async () => {
+    const { first, stores } = await linked();
+    for (let i = 0; i < HEARD_MAX; i++) first.service.publish(alert(`id${i}`), "cluster");
+    await promises();
+    for (const store of stores) expect(store.table(alertCompletions).count()).toBe(HEARD_MAX);
   });
 
   test("when no owner acknowledges, settled means the disk, a quarter of a second later", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Absences } from "#cluster/ownership/absences.ts";
-import { Completions } from "#cluster/ownership/completions.ts";
+import { type CompletionRow, Completions } from "#cluster/ownership/completions.ts";
+import { Journal, type StoredWrite } from "#cluster/ownership/journal.ts";
 import type { CompletionEntry } from "#cluster/ownership/notices.ts";
 import { PullGate } from "#cluster/ownership/pull-gate.ts";
 import { compareStamps } from "#cluster/ownership/stamp.ts";
@@ -53,6 +54,65 @@ const entry = (id: string, ms: number, by = 1, more: Partial<CompletionEntry> = 
   stamp: { ms, ns: 0, level: 1 as const },
   by: memberId(by),
   ...more,
+});
+
+describe("the journal", () => {
+  const row = (id: string, ms: number): CompletionRow => ({
+    topic: "t",
+    id,
+    handlers: { h: { stamp: { ms, ns: 0, level: 1 }, by: memberId(1) } },
+  });
+  const step = fc.record({
+    what: fc.constantFrom("alone", "shared", "heard", "heard", "remove", "take", "release"),
+    id: fc.constantFrom("a", "b"),
+  });
+
+  test("whatever is kept back, the last completions of an ID are the last that are written", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const journal = new Journal("boot");
+        const now = new Map<string, CompletionRow>();
+        const disk = new Map<string, CompletionRow>();
+        const take = (number: number): void => {
+          for (const write of journal.take(number) ?? []) store(disk, write);
+        };
+        steps.forEach(({ what, id }, i) => {
+          if (what === "take") take(i);
+          else if (what === "release") journal.releaseHeard();
+          else if (what === "remove") {
+            now.delete(id);
+            journal.removeCompletions("t", id);
+          } else {
+            now.set(id, row(id, i));
+            journal.putCompletions(row(id, i), what);
+          }
+        });
+        journal.releaseHeard();
+        take(steps.length);
+        expect(disk).toEqual(now);
+        expect(journal.heard).toBe(0);
+      }),
+    );
+  });
+
+  function store(disk: Map<string, CompletionRow>, write: StoredWrite): void {
+    if (write.kind === "put-completions") disk.set(write.row.id, write.row);
+    else if (write.kind === "remove-completions") disk.delete(write.id);
+  }
+
+  test("what was heard is kept back, and nothing else", () => {
+    const journal = new Journal("boot");
+    journal.putCompletions(row("a", 1), "heard");
+    expect(journal.take(1)).toBeUndefined();
+    journal.putCompletions(row("b", 1), "shared");
+    expect(journal.take(2)).toEqual([{ kind: "put-completions", row: row("b", 1), mayWait: true }]);
+    journal.putCompletions(row("a", 2), "alone");
+    expect(journal.take(3)).toEqual([
+      { kind: "put-completions", row: row("a", 2), mayWait: false },
+    ]);
+    journal.releaseHeard();
+    expect(journal.take(4)).toBeUndefined();
+  });
 });
 
 describe("the completion table", () => {
