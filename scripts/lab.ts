@@ -8,6 +8,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
+import { SERVICE_ENVIRONMENT } from "#cli/service-unit.ts";
 
 /** `KAPACITOR_BINARY` names another build than the one in `dist/`. */
 export const BINARY = resolve(process.env["KAPACITOR_BINARY"] ?? "dist/kapacitor");
@@ -62,7 +63,7 @@ export interface MemberOptions {
 
 export type Ports = readonly [gossip: number, rpc: number, api: number];
 
-/** One daemon process. `kill` and `start` may alternate; ports and directory stay. */
+/** One daemon process, in the environment that its unit gives it. `kill` and `start` may alternate; ports and directory stay. */
 export class Member {
   readonly name: string;
   readonly host: string;
@@ -130,6 +131,7 @@ export class Member {
   async start(): Promise<void> {
     const log = openSync(this.logPath, "a");
     this.#process = Bun.spawn([...this.launch, BINARY, "kapacitord", "-config", this.configPath], {
+      env: { ...process.env, ...SERVICE_ENVIRONMENT },
       stdout: log,
       stderr: log,
       stdin: "ignore",

@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs";
 import { EXIT_FAILED } from "./exit-codes.ts";
+import { programFile } from "./program-file.ts";
 
 export interface CliEnvironment {
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -68,8 +69,6 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "read-only file system",
 };
 
-declare const BUILD_STANDALONE: boolean | undefined;
-
 /** As a shell shows a program that ended because nobody read on: 128 and the number of SIGPIPE. */
 const EXIT_BROKEN_PIPE = 141;
 
@@ -98,7 +97,7 @@ export function processEnvironment(): CliEnvironment {
     nowMs: () => Date.now(),
     wait,
     timeZone: undefined,
-    executable: typeof BUILD_STANDALONE === "boolean" ? process.execPath : undefined,
+    executable: programFile(),
   };
 }
 

@@ -38,3 +38,13 @@ export const RUN_FLAGS: readonly FlagSpec[] = [
 ];
 
 export const CONFIG_FLAGS: readonly FlagSpec[] = [CONFIG_FLAG, HOSTNAME_FLAG];
+
+export const UNIT_FLAGS: readonly FlagSpec[] = [
+  {
+    name: "config",
+    kind: "text",
+    value: "path",
+    doc: "configuration file (default /etc/kapacitor/kapacitor.conf)",
+  },
+  { name: "user", kind: "text", value: "name", doc: "who runs it (default kapacitor)" },
+];

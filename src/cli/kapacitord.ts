@@ -1,5 +1,5 @@
 /**
- * The daemon's own commands: run (default), config, version, help, downgrade.
+ * The daemon's own commands: run (default), config, unit, version, help, downgrade.
  *
  * `run` brings configuration, log, process file and signals together and hands over to the daemon, which is
  * loaded only then.
@@ -7,23 +7,34 @@
 
 import { writeSync } from "node:fs";
 import type { BlockList } from "node:net";
+import { isAbsolute } from "node:path";
 import { ConfigError } from "#config/config-error.ts";
-import { findConfigFile, readConfigFile, systemErrorText, userRoot } from "#config/find-file.ts";
+import {
+  findConfigFile,
+  readConfigFile,
+  SYSTEM_FILE,
+  systemErrorText,
+  userRoot,
+} from "#config/find-file.ts";
 import { findUnavailable, type LoadedConfig, loadConfig } from "#config/load.ts";
 import { printConfig } from "#config/print.ts";
 import { errorMessage } from "#lib/errors.ts";
 import { type FlagSpec, flagUsage, type GoArgs, parseGoArgs } from "./go-args.ts";
-import { CONFIG_FLAGS, RUN_FLAGS } from "./kapacitord-flags.ts";
+import { CONFIG_FLAGS, RUN_FLAGS, UNIT_FLAGS } from "./kapacitord-flags.ts";
+import { programFile } from "./program-file.ts";
 
 /** What a command needs from the process; tests give their own. */
 export interface DaemonShell {
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The compiled program; undefined when run from source. */
+  readonly executable: string | undefined;
   out(text: string): void;
   err(text: string): void;
 }
 
 const processShell: DaemonShell = {
   environment: process.env,
+  executable: programFile(),
   out: (text) => writeAll(1, text),
   err: (text) => writeAll(2, text),
 };
@@ -47,6 +58,7 @@ The commands are:
 
     config      print the configuration in effect
     run         run the daemon (default)
+    unit        print a systemd unit that runs this program
     version     print the version
     downgrade   rewrite topic states for older releases (not needed by this program)
     help        this text
@@ -65,6 +77,15 @@ const CONFIG_USAGE = `Usage: kapacitord config [flags]
 Prints the configuration that a start would use: defaults, file and environment merged.
 
 ${flagUsage(CONFIG_FLAGS)}`;
+
+const UNIT_USAGE = `Usage: kapacitord unit [flags]
+
+Prints a systemd unit that runs this program as a daemon.
+
+${flagUsage(UNIT_FLAGS)}
+Example:
+  kapacitord unit | sudo tee /etc/systemd/system/kapacitor.service
+`;
 
 const VERSION_USAGE = `Usage: kapacitord version
 
@@ -90,6 +111,8 @@ export async function runKapacitord(
       return run(rest, shell);
     case "config":
       return config(rest, shell);
+    case "unit":
+      return unit(rest, shell);
     case "version":
       return version(rest, shell);
     case "downgrade":
@@ -139,6 +162,34 @@ async function version(args: readonly string[], shell: DaemonShell): Promise<num
   return 0;
 }
 
+async function unit(args: readonly string[], shell: DaemonShell): Promise<number> {
+  const parsed = parseFlags("unit", args, { flags: UNIT_FLAGS, usage: UNIT_USAGE }, shell);
+  if (typeof parsed === "number") return parsed;
+  const given = parsed.rest[0];
+  if (given !== undefined) return refuse(shell, "unit", `unexpected argument ${quoted(given)}`);
+  const program = shell.executable;
+  if (program === undefined) {
+    return refuse(shell, "unit", "this works in the compiled program only; build it first");
+  }
+  const config = parsed.text("config") || SYSTEM_FILE;
+  const user = parsed.text("user") || "kapacitor";
+  if (!isAbsolute(config)) {
+    return refuse(shell, "unit", `-config: expected an absolute path, found ${quoted(config)}`);
+  }
+  const unprintable = [program, config, user].find((text) => UNPRINTABLE.test(text));
+  if (unprintable !== undefined) {
+    return refuse(shell, "unit", `a unit cannot name ${quoted(unprintable)}`);
+  }
+  const { printServiceUnit } = await import("./service-unit.ts");
+  shell.out(printServiceUnit({ program, config, user }));
+  return 0;
+}
+
+const quoted = (text: string): string => JSON.stringify(text);
+
+/** Would end a line of a unit, or be no text. */
+const UNPRINTABLE = /[\u0000-\u001f\u007f]/;
+
 async function config(args: readonly string[], shell: DaemonShell): Promise<number> {
   const parsed = parseFlags("config", args, { flags: CONFIG_FLAGS, usage: CONFIG_USAGE }, shell);
   if (typeof parsed === "number") return parsed;
@@ -181,11 +232,12 @@ async function run(args: readonly string[], shell: DaemonShell): Promise<number>
   const parsed = parseFlags("run", args, { flags: RUN_FLAGS, usage: RUN_USAGE }, shell);
   if (typeof parsed === "number") return parsed;
   if (parsed.rest.length > 0)
-    return refuse(shell, `unexpected argument ${JSON.stringify(parsed.rest[0])}`);
+    return refuse(shell, "run", `unexpected argument ${quoted(parsed.rest[0] ?? "")}`);
   for (const name of ["cpuprofile", "memprofile"])
     if (parsed.has(name))
       return refuse(
         shell,
+        "run",
         `-${name} is not available; set BUN_OPTIONS=--${name === "cpuprofile" ? "cpu" : "heap"}-prof`,
       );
   let blocked: BlockList | undefined;
@@ -195,7 +247,7 @@ async function run(args: readonly string[], shell: DaemonShell): Promise<number>
     try {
       blocked = parseCidrs(cidrs);
     } catch (error) {
-      return refuse(shell, `flag error: improper CIDRs: ${errorMessage(error)}`);
+      return refuse(shell, "run", `flag error: improper CIDRs: ${errorMessage(error)}`);
     }
   }
   const handlers = (parsed.text("disable-handlers") ?? "").split(",").map((kind) => kind.trim());
@@ -203,8 +255,8 @@ async function run(args: readonly string[], shell: DaemonShell): Promise<number>
   return start(parsed, shell, { blocked, disabled });
 }
 
-function refuse(shell: DaemonShell, message: string): number {
-  shell.err(`run: ${message}\n`);
+function refuse(shell: DaemonShell, command: "run" | "unit", message: string): number {
+  shell.err(`${command}: ${message}\n`);
   return 1;
 }
 
@@ -227,7 +279,7 @@ async function start(flags: GoArgs, shell: DaemonShell, limits: Limits): Promise
     try {
       removePidFile = writePidFile(pidPath, process.pid);
     } catch (error) {
-      return refuse(shell, `write pid file: ${systemErrorText(error, pidPath)}`);
+      return refuse(shell, "run", `write pid file: ${systemErrorText(error, pidPath)}`);
     }
   }
   const path = findConfigFile(flags.text("config"), shell.environment);
@@ -240,11 +292,11 @@ async function start(flags: GoArgs, shell: DaemonShell, limits: Limits): Promise
   try {
     loaded = load(flags, path, { shell, rooted: false });
   } catch (error) {
-    if (error instanceof ConfigError) return refuse(shell, error.message);
+    if (error instanceof ConfigError) return refuse(shell, "run", error.message);
     throw error;
   }
   const unavailable = findUnavailable(loaded.config);
-  if (unavailable !== undefined) return refuse(shell, `open server: ${unavailable}`);
+  if (unavailable !== undefined) return refuse(shell, "run", `open server: ${unavailable}`);
   const { serve } = await import("./kapacitord-serve.ts");
   return serve(loaded, {
     shell,

@@ -15,7 +15,8 @@ import type { Environment } from "./environment.ts";
 import { CONFIG_FILE_BYTES_MAX } from "./limits.ts";
 import type { ConfigText } from "./read-file.ts";
 
-const SYSTEM_FILE = "/etc/kapacitor/kapacitor.conf";
+/** Where a host has its one configuration. */
+export const SYSTEM_FILE = "/etc/kapacitor/kapacitor.conf";
 const NULL_DEVICE = "/dev/null";
 
 /** The user's own directory, also the root of all paths when there is no file. */

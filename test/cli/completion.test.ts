@@ -161,7 +161,7 @@ const BASH_CASES: readonly (readonly [string, readonly string[]])[] = [
   ["kapacitorctl doctor -output ", ["json", "table"]],
   ["kapacitorctl member remove 5d1f", ["5d1f0d0a-3c52-4a86-8e5c-9a0f6f2b7c01"]],
   ["kapacitorctl help d", ["doctor"]],
-  ["kapacitord ", ["config", "downgrade", "help", "run", "version"]],
+  ["kapacitord ", ["config", "downgrade", "help", "run", "unit", "version"]],
   ["kapacitord run -log-level D", ["DEBUG"]],
   ["kapacitord -config cpu", ["cpu one.tick"]],
   ["kapacitord config -", ["-config", "-help", "-hostname"]],

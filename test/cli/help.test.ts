@@ -111,6 +111,7 @@ describe("kapacitord", () => {
     let [out, err] = ["", ""];
     const ran = await runKapacitord(words, {
       environment: {},
+      executable: undefined,
       out: (text) => {
         out += text;
       },

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runKapacitord } from "#cli/kapacitord.ts";
+import { SERVICE_ENVIRONMENT } from "#cli/service-unit.ts";
 import { loadConfig } from "#config/load.ts";
 
 let home = "";
@@ -19,10 +20,15 @@ interface Ran {
   readonly err: string;
 }
 
-async function kapacitord(args: string[], environment: Record<string, string> = {}): Promise<Ran> {
+async function kapacitord(
+  args: string[],
+  environment: Record<string, string> = {},
+  executable?: string,
+): Promise<Ran> {
   let [out, err] = ["", ""];
   const code = await runKapacitord(args, {
     environment: { HOME: home, ...environment },
+    executable,
     out: (text) => {
       out += text;
     },
@@ -44,6 +50,50 @@ test("version prints platform, version and commit", async () => {
     code: 0,
     out: "Kapacitor OSS version dev (git: main unknown)\n",
     err: "",
+  });
+});
+
+describe("unit", () => {
+  const PROGRAM = "/usr/local/bin/kapacitor";
+
+  test("prints a unit that runs this program", async () => {
+    const { code, out, err } = await kapacitord(["unit"], {}, PROGRAM);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain("\nUser=kapacitor\n");
+    expect(out).toContain(
+      `\nExecStart=${PROGRAM} kapacitord -config /etc/kapacitor/kapacitor.conf\n`,
+    );
+    const environment = Object.entries(SERVICE_ENVIRONMENT).map(
+      ([name, value]) => `${name}=${value}`,
+    );
+    expect(out).toContain(`\nEnvironment=${environment.join(" ")}\n`);
+    for (const line of out.split("\n")) expect(line).toMatch(/^(|\[\w+\]|\w+=\S.*)$/);
+  });
+
+  test.each([
+    ["/opt/my tools/k", '"/opt/my tools/k"'],
+    ["/opt/100%/k", "/opt/100%%/k"],
+    ["/opt/$HOME/k", "/opt/$$HOME/k"],
+    ['/opt/a"b\\c/k', '"/opt/a\\"b\\\\c/k"'],
+  ])("%s is one word of it", async (program, word) => {
+    const args = ["unit", "-config", program, "-user", "alerts"];
+    const { out } = await kapacitord(args, {}, program);
+    expect(out).toContain(`\nExecStart=${word} kapacitord -config ${word}\n`);
+    expect(out).toContain("\nUser=alerts\n");
+  });
+
+  test.each([
+    [["unit", "x"], PROGRAM, 'unit: unexpected argument "x"\n'],
+    [
+      ["unit", "-config", "k.conf"],
+      PROGRAM,
+      'unit: -config: expected an absolute path, found "k.conf"\n',
+    ],
+    [["unit", "-user", "a\nExecStart=b"], PROGRAM, 'unit: a unit cannot name "a\\nExecStart=b"\n'],
+    [["unit"], undefined, "unit: this works in the compiled program only; build it first\n"],
+  ])("%j is refused", async (args, program, wanted) => {
+    const { code, out, err } = await kapacitord(args, {}, program);
+    expect([code, out, err]).toEqual([1, "", wanted]);
   });
 });
 

@@ -6,7 +6,7 @@ import { member } from "../commands/member.ts";
 import { topic } from "../commands/topic.ts";
 import { CONNECTION_FLAGS } from "../connection.ts";
 import type { FlagSpec as DaemonFlag } from "../go-args.ts";
-import { CONFIG_FLAGS, RUN_FLAGS } from "../kapacitord-flags.ts";
+import { CONFIG_FLAGS, RUN_FLAGS, UNIT_FLAGS } from "../kapacitord-flags.ts";
 import { NO_WORDS } from "../words.ts";
 import { type CompletionFlag, type CompletionRule, completionRules } from "./rules.ts";
 
@@ -48,6 +48,7 @@ const CTL_COMMANDS: readonly Command[] = [member, doctor, topic].map((command) =
 const DAEMON_COMMANDS = [
   { name: "run", summary: "Run the daemon (default)." },
   { name: "config", summary: "Print the configuration in effect." },
+  { name: "unit", summary: "Print a systemd unit that runs this program." },
   { name: "version", summary: "Print the version." },
   { name: "downgrade", summary: "Not needed by this program." },
   HELP,
@@ -68,6 +69,7 @@ function daemonRules(): readonly CompletionRule[] {
     { path: "", flags: daemonFlags(RUN_FLAGS), words: { each: [names] }, isOpen: true },
     closed("run", RUN_FLAGS),
     closed("config", CONFIG_FLAGS),
+    closed("unit", UNIT_FLAGS),
     closed("version", []),
     closed("downgrade", []),
     { path: "help", flags: [], words: { each: [names] }, isOpen: false },
