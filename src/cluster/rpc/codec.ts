@@ -40,6 +40,9 @@ export function encodeRpcFrame(header: RpcHeader, payload: string): Uint8Array {
   return out;
 }
 
+/** Lowest protocol version of a peer that reads `done` frames. */
+export const DONE_SINCE_VERSION = 2;
+
 /** A complete frame that answers these calls with nothing. */
 export function encodeDoneFrame(calls: readonly number[]): Uint8Array {
   const header: RpcHeader = { kind: "done", call: 0, type: 0, deadlineMs: 0 };

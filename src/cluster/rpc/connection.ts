@@ -12,6 +12,7 @@ import { WireError } from "../ports.ts";
 import { FrameCutter, RPC_FRAMES } from "../transport/frame.ts";
 import type { Hello } from "../transport/hello.ts";
 import {
+  DONE_SINCE_VERSION,
   decodeDoneCalls,
   decodePayload,
   decodeRpcFrame,
@@ -365,7 +366,13 @@ export class RpcConnection {
     if (this.#done.length === 0) return;
     const calls = this.#done;
     this.#done = [];
-    this.#enqueue(encodeDoneFrame(calls));
+    if ((this.#peer?.versionMax ?? 0) >= DONE_SINCE_VERSION) {
+      this.#enqueue(encodeDoneFrame(calls));
+      return;
+    }
+    for (const call of calls) {
+      this.#enqueue(encodeRpcFrame({ kind: "answer", call, type: 0, deadlineMs: 0 }, "null"));
+    }
   }
 
   /** Bad payloads are refused for good; what a handler throws may be over at the next try. */

@@ -46,9 +46,9 @@ export interface HelloKeys {
   readonly plainToo: boolean;
 }
 
-/** Protocol versions this build speaks. */
+/** Protocol versions this build speaks. Version 2: `done` frames between members (`rpc/codec.ts`). */
 export const PROTOCOL_MIN = 1;
-export const PROTOCOL_MAX = 1;
+export const PROTOCOL_MAX = 2;
 
 export const HELLO_BYTES = 56;
 const MAGIC = 0xc8;

@@ -5,7 +5,7 @@ import { IN_FLIGHT_MAX, PATIENT_MAX, WAITING_MAX } from "#cluster/rpc/limits.ts"
 import { RpcError } from "#cluster/rpc/rpc-error.ts";
 import { clusterTag } from "#cluster/transport/cluster-tag.ts";
 import { encodeFrame, FRAME_PREFIX, RPC_FRAMES } from "#cluster/transport/frame.ts";
-import { encodeHello, memberIdFromBytes } from "#cluster/transport/hello.ts";
+import { encodeHello, memberIdFromBytes, PROTOCOL_MAX } from "#cluster/transport/hello.ts";
 import { closeAll, Member, memberId, raw, until } from "./cluster-on-loopback.ts";
 
 afterEach(closeAll);
@@ -98,6 +98,21 @@ test("an answer of nothing that is waited for takes those along that nobody wait
   await Promise.all(waits);
 });
 
+test("a peer of the version before gets an answer for each call that is done", async () => {
+  const [a, b] = await Member.pair();
+  await a.up(b.id);
+  b.links.handle("later", () => PATIENT);
+  const calls = [1, 2].map((call) =>
+    encodeRpcFrame({ kind: "call", call, type: 2, deadlineMs: 2000 }, "1"),
+  );
+  const answer = (call: number): string =>
+    new TextDecoder().decode(
+      encodeRpcFrame({ kind: "answer", call, type: 0, deadlineMs: 0 }, "null"),
+    );
+  const both = answer(1) + answer(2);
+  expect(await raw(b.address, [strangerHello(b.clusterId), ...calls], both)).toEndWith(both);
+});
+
 test("a call ends at its deadline, and the late answer is not sent", async () => {
   const [a, b] = await Member.pair();
   const gate = Promise.withResolvers<unknown>();
@@ -137,8 +152,8 @@ test("calls and notices beyond what may wait for a connection are refused here a
 });
 
 test.each([
-  ["rpc", 2, 3],
-  ["join", 2, 255],
+  ["rpc", PROTOCOL_MAX + 1, PROTOCOL_MAX + 2],
+  ["join", PROTOCOL_MAX + 1, 255],
 ] as const)(
   "a peer that speaks no common version is told ours, counted and closed: %s",
   async (purpose, min, max) => {
