@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { atExit, cpuSeconds, memoryMiB, resetPeak } from "./bench-process.ts";
+import { atExit, CPU_TICK_SECONDS, cpuSeconds, memoryMiB, resetPeak } from "./bench-process.ts";
 import { Member, until } from "./lab.ts";
 
 export const DATABASE = "bench";
@@ -66,6 +66,11 @@ export class BenchDaemon implements AsyncDisposable {
 
   cpuSeconds(): number {
     return cpuSeconds(this.pid);
+  }
+
+  /** CPU time since it was `before`; at least a tick of the clock, so that a short run's rate is too low, never infinite. */
+  cpuSecondsSince(before: number): number {
+    return Math.max(CPU_TICK_SECONDS, this.cpuSeconds() - before);
   }
 
   memoryMiB(which: "now" | "peak" = "now"): number {

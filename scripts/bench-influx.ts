@@ -57,7 +57,7 @@ async function batch(scale: number): Promise<Figures> {
     BOUND_MS,
     (seen) => counter(seen, "alert4", "collected") === size.hosts,
   );
-  const used = daemon.cpuSeconds() - cpu;
+  const used = daemon.cpuSecondsSince(cpu);
   const lost = size.each - counter(counters, "query1", "points_queried");
   return {
     ...{ "points/CPU-s": size.each / used, "points lost": lost },
@@ -86,7 +86,7 @@ async function subscription(scale: number): Promise<Figures> {
   const cpu = daemon.cpuSeconds();
   const bulk = await drive(influx.url, feedsOf(STREAM, size, { path: INFLUX_PATH }));
   await forwarded(bulk.points);
-  const used = daemon.cpuSeconds() - cpu;
+  const used = daemon.cpuSecondsSince(cpu);
   const { p50, p99, lost, points } = await probed(influx.url, receiver, scale, size.rounds);
   await forwarded(bulk.points + points);
   return {

@@ -140,7 +140,7 @@ export async function measureLoad(scenario: Scenario, scale: number): Promise<Fi
   const later = await part(allSeen, 1);
   const alerts = await settled(daemon, some, receiver);
   const seconds = (performance.now() - start) / 1000;
-  const cpu = daemon.cpuSeconds() - cpuBefore;
+  const cpu = daemon.cpuSecondsSince(cpuBefore);
   const points = first.points + later.points;
   const figures = figuresOf(scenario, {
     ...{ points, seconds, cpu, tasks: tasks.length, alerts: alerts - alertsBefore },

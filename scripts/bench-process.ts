@@ -7,6 +7,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 /** CLK_TCK of every Linux in use. */
 const TICKS_PER_SECOND = 100;
 
+/** The least CPU time that can be told from none, seconds. */
+export const CPU_TICK_SECONDS = 1 / TICKS_PER_SECOND;
+
 /** User and system time since the process began, seconds in steps of 10 ms. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -22,6 +22,7 @@ export interface BuildResult {
 /** Compiles the binary into `dist/`; throws with the compiler's messages when it fails. */
 export async function build(): Promise<BuildResult> {
   const { version } = (await Bun.file("package.json").json()) as { version: string };
+  for (const map of new Bun.Glob("dist/*.map").scanSync()) rmSync(map);
   const result = await Bun.build({
     entrypoints: ["src/main.ts"],
     target: "bun",
