@@ -21,6 +21,16 @@ const { flags, rest } = scriptArguments({
   },
 });
 
+/** In which the runner writes its report. */
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&lt;": "<",
+  "&gt;": ">",
+  "&amp;": "&",
+  "&quot;": '"',
+  "&apos;": "'",
+  "&#10;": "\n",
+};
+
 let passed = 0;
 let failed = 0;
 let skipped = 0;
@@ -133,4 +143,18 @@ function count(path: string): void {
   failed += failures;
   skipped += skips;
   if (tests === 0) failed++;
+  printFailures(text);
+}
+
+/** Once more at the end: two runs write their thousands of lines at the same time, and a failure lies between them. */
+function printFailures(report: string): void {
+  const failures = report.matchAll(
+    /<testcase name="([^"]*)"[^>]* file="([^"]*)"[^>]*>\s*<failure[^>]* message="([^"]*)"[^>/]*(?:>([^<]*)<)?/g,
+  );
+  for (const [, name = "", file = "", message = "", text = message] of failures)
+    console.log(`FAIL  ${file}: ${unescaped(name)}\n${unescaped(text)}`);
+}
+
+function unescaped(xml: string): string {
+  return xml.replace(/&[^;]+;/g, (entity) => ENTITIES[entity] ?? entity);
 }
